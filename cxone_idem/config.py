@@ -1,0 +1,160 @@
+"""Settings, and the environment variables they come from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from cxone_idem.errors import ConfigError
+from cxone_idem.events import expression_mistake
+from cxone_idem.item import RESERVED_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "CXONE_IDEM_"
+NO_NAMESPACE = "none"
+"""What `CXONE_IDEM_NAMESPACE` says for keys that stand in the table as they are."""
+
+_DAY_SECONDS = 86_400
+_SWITCH = {"true": True, "1": True, "false": False, "0": False}
+_ATTRIBUTE_NAME_MAX = 255
+_NAMESPACE_MAX = 255
+
+
+def _setting(default: Any, meaning: str, *, least: float = 0, most: float = 0) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "least": least, "most": most})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How a deduplicator works. Raises `ConfigError` listing every mistake at once."""
+
+    table: str = _setting("cxone-idem", "DynamoDB table that holds the records")
+    namespace: str = _setting(
+        "",
+        "whose keys these are, so that two consumers can share a table; default is the Lambda"
+        " function's name, and `none` keeps keys as they are",
+    )
+    key: str = _setting(
+        "detail.IdempotencyKey || id", "JMESPath over the event that yields the key"
+    )
+    # 300 s: the longest work most consumers do per event; Lambda uses its real deadline instead.
+    lease_seconds: float = _setting(
+        300,
+        "how long a claim lasts outside Lambda; on Lambda it is the invocation's remaining time",
+        least=1,
+        most=7 * _DAY_SECONDS,
+    )
+    # 14 days: the longest a message can wait in an SQS queue and still be delivered.
+    retention_seconds: float = _setting(
+        14 * _DAY_SECONDS,
+        "how long a completed key stays known",
+        least=60,
+        most=3650 * _DAY_SECONDS,
+    )
+    partition_key: str = _setting("id", "the table's partition key attribute (text)")
+    ttl_attribute: str = _setting("expires_at", "the table's TTL attribute (epoch seconds)")
+    # 1 s: room for a claim and a completion with a lost answer each to be noticed and retried.
+    min_remaining_seconds: float = _setting(
+        1, "with less of the invocation left, no further message is started", least=0, most=900
+    )
+    disabled: bool = _setting(False, "`true` runs every event, undeduplicated")  # noqa: FBT003
+
+    def __post_init__(self) -> None:
+        mistakes = tuple(self._mistakes())
+        if mistakes:
+            raise ConfigError(mistakes)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> Config:
+        """Read the `CXONE_IDEM_*` variables; an empty one counts as unset."""
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        mistakes: list[str] = []
+        for setting in fields(cls):
+            text = environ.get(variable(setting.name), "").strip()
+            if not text:
+                continue
+            try:
+                values[setting.name] = _parse(text, setting.default)
+            except ValueError as error:
+                mistakes.append(f"{variable(setting.name)}={text!r} is not {error}")
+        mistakes += _unknown_variables(environ)
+        if "namespace" not in values:
+            values["namespace"] = environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+        elif values["namespace"] == NO_NAMESPACE:
+            values["namespace"] = ""
+        try:
+            config = cls(**values)
+        except ConfigError as error:
+            raise ConfigError((*mistakes, *error.mistakes)) from None
+        if mistakes:
+            raise ConfigError(tuple(mistakes))
+        return config
+
+    def _mistakes(self) -> list[str]:
+        mistakes = [
+            f"{variable(setting.name)}={getattr(self, setting.name)!r} is not a number of seconds"
+            f" from {setting.metadata['least']:g} to {setting.metadata['most']:g}"
+            for setting in fields(self)
+            if setting.metadata["most"]
+            and not _within(getattr(self, setting.name), setting.metadata)
+        ]
+        for name in ("table", "partition_key", "ttl_attribute"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not 0 < len(value) <= _ATTRIBUTE_NAME_MAX:
+                mistakes.append(f"{variable(name)}={value!r} is not a name of 1 to 255 characters")
+            elif name != "table" and value in RESERVED_ATTRIBUTES:
+                mistakes.append(f"{variable(name)}={value!r} is an attribute of the record itself")
+        if self.partition_key == self.ttl_attribute:
+            mistakes.append(
+                f"{variable('ttl_attribute')}={self.ttl_attribute!r} is the partition key as well"
+            )
+        if "#" in self.namespace or len(self.namespace.encode()) > _NAMESPACE_MAX:
+            mistakes.append(
+                f"{variable('namespace')}={self.namespace!r} is not a text of at most 255 bytes"
+                " without '#'"
+            )
+        wrong = expression_mistake(self.key)
+        if wrong:
+            mistakes.append(f"{variable('key')}={self.key!r} is not a JMESPath expression: {wrong}")
+        return mistakes
+
+
+def variable(setting: str) -> str:
+    """Return the environment variable of a setting: `CXONE_IDEM_TABLE` for `table`."""
+    return PREFIX + setting.upper()
+
+
+def _within(value: Any, limits: Mapping[str, float]) -> bool:
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and limits["least"] <= value <= limits["most"]
+    )
+
+
+def _parse(text: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        if text.lower() not in _SWITCH:
+            expected = f"one of {', '.join(_SWITCH)}"
+            raise ValueError(expected)
+        return _SWITCH[text.lower()]
+    if isinstance(default, (int, float)):
+        try:
+            return float(text)
+        except ValueError:
+            expected = "a number of seconds, such as 300"
+            raise ValueError(expected) from None
+    return text
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    known = {variable(setting.name) for setting in fields(Config)}
+    return [
+        f"{name} is not a setting (there are: {', '.join(sorted(known))})"
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in known
+    ]

@@ -1,0 +1,62 @@
+"""The front door: every verb on one object, and the one that the environment describes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cxone_idem.claims import Claims
+from cxone_idem.config import Config
+from cxone_idem.sqs_batch import BatchResponse, Envelope, process_batch
+from cxone_idem.store import AcceptEverything, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cxone_idem.invocation import LambdaContext
+
+
+class Deduplicator(Claims):
+    """Claims, and the SQS batch adapter on top of them. Make one for each process and keep it.
+
+    On Lambda make it outside the handler: its connection then serves every invocation.
+    """
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> Deduplicator:
+        """Make a deduplicator on DynamoDB as the `CXONE_IDEM_*` variables say.
+
+        Raises `ConfigError`, which lists every wrong variable.
+        """
+        config = Config.from_environ(environ)
+        return cls(_store(config), config)
+
+    def process_batch(
+        self,
+        event: Any,
+        process_event: Callable[[Envelope], object],
+        *,
+        context: LambdaContext | None = None,
+    ) -> BatchResponse:
+        """Run `process_event` once per key over the messages of a Lambda event from SQS.
+
+        `process_event` gets each message's parsed EventBridge envelope. Return the result to
+        Lambda as it is: it names the messages that must come back. Pass Lambda's `context`, so that
+        leases end with the invocation and no message is started too late.
+
+        A message fails, and nothing else happens to it, if its handler raises, if it yields no key,
+        if its key is in progress elsewhere or if the store cannot tell. Raises `IdemError` if
+        `event` is not from SQS or a message has no id, and `TypeError` if `process_event` is no
+        plain function; then the whole batch comes back.
+        """
+        return process_batch(self, event, process_event, context)
+
+
+def _store(config: Config) -> Store:
+    if config.disabled:
+        return AcceptEverything()
+    # Imported here: a consumer on MemoryStore, or with the switch thrown, needs no AWS SDK.
+    from cxone_idem.dynamodb import DynamoDBStore  # noqa: PLC0415
+
+    return DynamoDBStore(
+        config.table, partition_key=config.partition_key, ttl_attribute=config.ttl_attribute
+    )

@@ -1,0 +1,98 @@
+"""What can go wrong, one class for each answer to "and now?"."""
+
+from __future__ import annotations
+
+
+class IdemError(Exception):
+    """Root of every error this library raises."""
+
+
+class ConfigError(IdemError):
+    """A setting cannot be used. Retrying never helps: correct every setting the message lists.
+
+    `mistakes` holds one sentence for each wrong setting, so that they can be mended in one go.
+    """
+
+    def __init__(self, mistakes: tuple[str, ...]) -> None:
+        super().__init__(mistakes)
+        self.mistakes = mistakes
+
+    def __str__(self) -> str:
+        return "cxone_idem cannot be configured: " + "; ".join(self.mistakes)
+
+
+class KeyMissingError(IdemError):
+    """An event yields no usable key. Retrying never helps: mend the producer or `CXONE_IDEM_KEY`.
+
+    In a batch the message fails, so it ends in the dead-letter queue and is not lost.
+    """
+
+
+class InProgressError(IdemError):
+    """Another worker holds the key inside its lease. Retrying helps, after `retry_after_seconds`.
+
+    Do not drop the event: if that worker dies, this delivery is the one that gets the work.
+    """
+
+    def __init__(self, key: str, retry_after_seconds: float) -> None:
+        super().__init__(key, retry_after_seconds)
+        self.key = key
+        self.retry_after_seconds = retry_after_seconds
+
+    def __str__(self) -> str:
+        return (
+            f"key {self.key!r} is in progress in another worker, whose lease ends in at most"
+            f" {self.retry_after_seconds:.1f} s: leave the event in its queue and let it come back"
+        )
+
+
+class ClaimLostError(IdemError):
+    """The claim is not (or no longer) this worker's; nothing was changed. Retrying never helps.
+
+    Raised when the lease ran out and another worker took the key over, when the record is gone,
+    or when this process never held the key. If the side effect was already made, it may be made
+    a second time by the newer owner: longer leases (or `extend`) make that rare.
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(key, reason)
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"no claim on key {self.key!r}: {self.reason}"
+
+
+class StoreError(IdemError):
+    """The store refused or never answered. Whether retrying helps stands in the message.
+
+    `code` and `request_id` are AWS's own (None if it never answered). `outcome_unknown` is True
+    if the write may have happened all the same.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 -- positional, so that the error survives pickling between processes
+        self,
+        problem: str,
+        table: str,
+        operation: str,
+        code: str | None = None,
+        request_id: str | None = None,
+        outcome_unknown: bool = False,  # noqa: FBT001, FBT002 -- as above
+    ) -> None:
+        super().__init__(problem, table, operation, code, request_id, outcome_unknown)
+        self.problem = problem
+        self.table = table
+        self.operation = operation
+        self.code = code
+        self.request_id = request_id
+        self.outcome_unknown = outcome_unknown
+
+    def __str__(self) -> str:
+        evidence = self.operation
+        if self.table:
+            evidence += f" on table {self.table!r}"
+        if self.code:
+            evidence += f", code {self.code}"
+        if self.request_id:
+            evidence += f", request id {self.request_id}"
+        return f"{self.problem} ({evidence})"

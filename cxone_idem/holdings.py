@@ -1,0 +1,70 @@
+"""What this process holds: its open claims, and completions the store has not recorded yet."""
+
+from __future__ import annotations
+
+import logging
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from cxone_idem.errors import ClaimLostError, StoreError
+
+if TYPE_CHECKING:
+    from cxone_idem.outcome import Claimed
+
+logger = logging.getLogger("cxone_idem")
+
+
+class Holdings:
+    """The claims of one deduplicator, by partition key. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._held: dict[str, Claimed] = {}
+        self._unrecorded: dict[str, Claimed] = {}
+
+    def add(self, claim: Claimed, store_time_ms: int) -> None:
+        """Hold `claim` until it is dropped; forget claims that were abandoned a retention ago."""
+        with self._lock:
+            # Delete first, or a key claimed anew would keep its old place in the order of age.
+            self._held.pop(claim.record.partition_key, None)
+            self._held[claim.record.partition_key] = claim
+            oldest = next(iter(self._held.values())).record
+            if oldest.expires_at is not None and oldest.expires_at * 1000 <= store_time_ms:
+                del self._held[oldest.partition_key]
+
+    def get(self, partition_key: str) -> Claimed | None:
+        """Return the claim held on a key."""
+        with self._lock:
+            return self._held.get(partition_key)
+
+    def drop(self, claim: Claimed) -> None:
+        """Forget `claim`: it is settled or lost."""
+        where = claim.record.partition_key
+        with self._lock:
+            for claims in (self._held, self._unrecorded):
+                if claims.get(where) is claim:
+                    del claims[where]
+
+    def remember_unrecorded(self, claim: Claimed) -> None:
+        """Keep `claim`, whose work is done but whose completion the store did not take."""
+        with self._lock:
+            self._unrecorded[claim.record.partition_key] = claim
+
+    def unrecorded(self, partition_key: str) -> Claimed | None:
+        """Return the claim whose completion is still to be recorded for a key."""
+        with self._lock:
+            return self._unrecorded.get(partition_key)
+
+    def record_unrecorded(self) -> None:
+        """Try again to record what is done; called when the store has just answered something."""
+        with self._lock:
+            waiting = list(self._unrecorded.values())
+        for claim in waiting:
+            try:
+                claim.complete()
+            except ClaimLostError:
+                logger.exception("completion of key %r came too late", claim.key)
+            except StoreError:
+                return
+            else:
+                logger.info("completion of key %r is recorded at last", claim.key)

@@ -1,0 +1,50 @@
+"""The Lambda invocation a worker runs in: its deadline, which bounds every lease, and its id."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class LambdaContext(Protocol):
+    """What is used of the context object that Lambda passes to a handler."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until Lambda kills this invocation."""
+
+
+# Lambda stops the sandbox at the deadline, not before it; what a handler sent just then may still
+# be on its way.
+_KILL_MARGIN_MS = 1000
+
+
+class Invocation:
+    """The invocation behind `context`; without one, work has no deadline but its lease."""
+
+    def __init__(self, context: LambdaContext | None) -> None:
+        if context is not None and not callable(
+            getattr(context, "get_remaining_time_in_millis", None)
+        ):
+            message = (
+                "context has no get_remaining_time_in_millis(): pass the second argument of the"
+                f" Lambda handler, or None; this is a {type(context).__name__}"
+            )
+            raise TypeError(message)
+        self._context = context
+
+    @property
+    def request_id(self) -> object:
+        """The AWS request id, or None."""
+        return getattr(self._context, "aws_request_id", None)
+
+    def remaining_ms(self) -> int | None:
+        """Return the milliseconds left; None if there is no deadline."""
+        return None if self._context is None else self._context.get_remaining_time_in_millis()
+
+    def lease_ms(self, lease_seconds: float) -> int:
+        """Return how long a claim made now must last: until its holder is provably dead."""
+        remaining_ms = self.remaining_ms()
+        if remaining_ms is None:
+            return int(lease_seconds * 1000)
+        return max(0, remaining_ms) + _KILL_MARGIN_MS

@@ -1,0 +1,139 @@
+"""The record as a DynamoDB item: attribute names, types and units, in both directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from cxone_idem.record import NO_VERSION, Origin, Record, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Item = dict[str, Any]
+"""Attribute name to typed value, as in `{"id": {"S": "…"}}`."""
+
+RESERVED_ATTRIBUTES = frozenset(
+    {"state", "version", "generation", "lease_until_ms", "claimed_at_ms", "done_at_ms", "origin"}
+)
+"""The attribute names a table's partition key and TTL attribute must not have."""
+
+_ORIGIN_NUMBERS = frozenset({"receive_count", "sent_at_ms"})
+
+
+class ForeignItemError(Exception):
+    """An item has a `state` but is not one of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The two attribute names that a table decides."""
+
+    partition_key: str = "id"
+    ttl_attribute: str = "expires_at"
+
+    def to_item(self, record: Record) -> Item:
+        """Return the whole item that stands for `record`; what is None is left out."""
+        item: Item = {
+            self.partition_key: {"S": record.partition_key},
+            "state": {"S": record.state.value},
+            "version": {"S": record.version},
+            "generation": {"N": str(record.generation)},
+            "lease_until_ms": {"N": str(record.lease_until_ms)},
+        }
+        _add_number(item, self.ttl_attribute, record.expires_at)
+        _add_number(item, "claimed_at_ms", record.claimed_at_ms)
+        _add_number(item, "done_at_ms", record.done_at_ms)
+        origin = _origin_to_map(record.origin)
+        if origin:
+            item["origin"] = {"M": origin}
+        return item
+
+    def to_record(self, item: Mapping[str, Any]) -> Record:
+        """Return the record an item stands for; raise `ForeignItemError` if it stands for none.
+
+        An item without `state` is the marker a check-then-insert consumer wrote: done, and past
+        its retention only if its TTL attribute is a number that says so.
+        """
+        partition_key = _text(item, self.partition_key)
+        if "state" not in item:
+            return _marker(partition_key, item.get(self.ttl_attribute), item.get("version"))
+        try:
+            state = State(_text(item, "state"))
+        except ValueError:
+            message = f"attribute 'state' is none of {', '.join(State.__members__)}"
+            raise ForeignItemError(message) from None
+        return Record(
+            partition_key=partition_key,
+            state=state,
+            version=_text(item, "version"),
+            generation=_required_number(item, "generation"),
+            lease_until_ms=_required_number(item, "lease_until_ms"),
+            expires_at=_number(item.get(self.ttl_attribute)),
+            claimed_at_ms=_number(item.get("claimed_at_ms")),
+            done_at_ms=_number(item.get("done_at_ms")),
+            origin=_origin_from_map(item.get("origin")),
+        )
+
+
+def _marker(partition_key: str, ttl: Any, version: Any) -> Record:
+    if version is not None:
+        message = "it has the attribute 'version' but no 'state'"
+        raise ForeignItemError(message)
+    return Record(
+        partition_key=partition_key,
+        state=State.DONE,
+        version=NO_VERSION,
+        generation=0,
+        lease_until_ms=0,
+        expires_at=_number(ttl),
+    )
+
+
+def _origin_to_map(origin: Origin) -> Item:
+    typed: Item = {}
+    for field in fields(origin):
+        value = getattr(origin, field.name)
+        if value is not None:
+            typed[field.name] = {"N" if field.name in _ORIGIN_NUMBERS else "S": str(value)}
+    return typed
+
+
+def _origin_from_map(attribute: Any) -> Origin:
+    """Read what can be read: the origin is evidence for people and decides nothing."""
+    members = attribute.get("M", {}) if isinstance(attribute, dict) else {}
+    known: dict[str, Any] = {}
+    for field in fields(Origin):
+        typed = members.get(field.name)
+        if typed is not None:
+            known[field.name] = _number(typed) if field.name in _ORIGIN_NUMBERS else typed.get("S")
+    return Origin(**known)
+
+
+def _add_number(item: Item, name: str, value: int | None) -> None:
+    if value is not None:
+        item[name] = {"N": str(value)}
+
+
+def _text(item: Mapping[str, Any], name: str) -> str:
+    value = item.get(name, {}).get("S")
+    if not isinstance(value, str) or not value:
+        message = f"attribute {name!r} is not a non-empty string"
+        raise ForeignItemError(message)
+    return value
+
+
+def _required_number(item: Mapping[str, Any], name: str) -> int:
+    value = _number(item.get(name))
+    if value is None:
+        message = f"attribute {name!r} is not a number"
+        raise ForeignItemError(message)
+    return value
+
+
+def _number(attribute: Any) -> int | None:
+    text = attribute.get("N") if isinstance(attribute, dict) else None
+    try:
+        return None if text is None else int(float(text))
+    except (TypeError, ValueError, OverflowError):
+        return None

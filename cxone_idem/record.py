@@ -1,0 +1,76 @@
+"""The one record that stands in the table for a key."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import Enum
+
+# DynamoDB's limit for a partition key value, in bytes of UTF-8
+# (Developer Guide, "Quotas and limits").
+_PARTITION_KEY_MAX_BYTES = 2048
+_HASH_PREFIX = "sha256:"
+
+NO_VERSION = ""
+"""The version of an item that carries none: a marker from before this library was adopted."""
+
+
+class State(str, Enum):
+    """Where the work on a key stands."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    DONE = "DONE"
+    RELEASED = "RELEASED"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose delivery a claim was made for; every field is None where it is not known."""
+
+    event_id: str | None = None
+    """EventBridge `id`: the same on EventBridge's own retries, a new one for each PutEvents."""
+    message_id: str | None = None
+    """SQS message id: the same on redelivery, a new one after a dead-letter redrive."""
+    receive_count: int | None = None
+    """SQS `ApproximateReceiveCount`, 1 on the first delivery."""
+    sent_at_ms: int | None = None
+    """SQS `SentTimestamp`, epoch milliseconds of SQS's clock."""
+    replay_name: str | None = None
+    """EventBridge `replay-name`, present when an archive replay sent the event."""
+    request_id: str | None = None
+    """AWS request id of the Lambda invocation that claimed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One key's record. Every write replaces the whole of it and carries a fresh `version`."""
+
+    partition_key: str
+    state: State
+    version: str
+    generation: int
+    """1 for the first claim, +1 on every takeover: the fencing number, and the attempts so far."""
+    lease_until_ms: int
+    """Epoch milliseconds of the store's clock until which the owner may be alive."""
+    expires_at: int | None
+    """Epoch seconds after which the record counts as absent (DynamoDB TTL); None is never."""
+    claimed_at_ms: int | None = None
+    done_at_ms: int | None = None
+    origin: Origin = field(default_factory=Origin)
+
+
+def partition_key(namespace: str, key: str) -> str:
+    """Return where the record of `key` stands: `<namespace>#<key>`, or `key` with no namespace.
+
+    A key that DynamoDB could not hold (over 2,048 bytes, or not encodable as UTF-8) is replaced by
+    its SHA-256; so is one that looks like such a hash, which keeps the two kinds apart.
+    """
+    prefix = f"{namespace}#" if namespace else ""
+    try:
+        fits = len(f"{prefix}{key}".encode()) <= _PARTITION_KEY_MAX_BYTES
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can spell
+        fits = False
+    if fits and not key.startswith(_HASH_PREFIX):
+        return f"{prefix}{key}"
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{prefix}{_HASH_PREFIX}{digest}"

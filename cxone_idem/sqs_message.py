@@ -1,0 +1,92 @@
+"""One SQS message as Lambda delivers it: its id, its group, its event and where it came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cxone_idem.errors import IdemError
+from cxone_idem.events import origin_text
+from cxone_idem.record import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cxone_idem.invocation import Invocation
+
+
+class Message(NamedTuple):
+    """A message of a batch."""
+
+    id: str
+    body: Any
+    group: str | None
+    """Its message group, if the queue is FIFO. Fair standard queues carry group ids too, but
+    promise no order, so only the queue's ARN tells ("Using fair queues", SQS Developer Guide)."""
+    attributes: Mapping[str, Any]
+
+    def origin(self, envelope: Mapping[str, Any], invocation: Invocation) -> Origin:
+        """Return whose delivery this is. It decides nothing, so what is odd is left out."""
+        return Origin(
+            event_id=origin_text(envelope.get("id")),
+            message_id=origin_text(self.id),
+            receive_count=_number(self.attributes.get("ApproximateReceiveCount")),
+            sent_at_ms=_number(self.attributes.get("SentTimestamp")),
+            replay_name=origin_text(envelope.get("replay-name")),
+            request_id=origin_text(invocation.request_id),
+        )
+
+
+def read_batch(event: Any) -> list[Message]:
+    """Return the messages of a Lambda event from SQS.
+
+    Raises `IdemError` if it is none, or if a message could not be reported as failed for want of
+    an id: the invocation must fail, or Lambda would delete what was not done.
+    """
+    records = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(records, list):
+        message = (
+            "this is not an event from SQS: expected an object with a list 'Records', got"
+            f" {_kind(event)}; retrying does not help: for EventBridge to Lambda without a queue"
+            " use claim(key) and complete(key)"
+        )
+        raise IdemError(message)
+    return [_read_record(record, number) for number, record in enumerate(records)]
+
+
+def _read_record(record: Any, number: int) -> Message:
+    if not isinstance(record, dict) or record.get("eventSource", "aws:sqs") != "aws:sqs":
+        message = (
+            f"Records[{number}] is not an SQS message but {_kind(record)}; retrying does not help:"
+            " process_batch serves SQS event source mappings only"
+        )
+        raise IdemError(message)
+    message_id = record.get("messageId")
+    if not isinstance(message_id, str) or not message_id:
+        message = (
+            f"Records[{number}] has no messageId, so it could not be reported as failed; retrying"
+            " does not help: pass the event as Lambda delivered it"
+        )
+        raise IdemError(message)
+    attributes = record.get("attributes")
+    if not isinstance(attributes, dict):
+        attributes = {}
+    fifo = str(record.get("eventSourceARN", "")).endswith(".fifo")
+    group = str(attributes.get("MessageGroupId", "")) if fifo else None
+    return Message(message_id, record.get("body"), group, attributes)
+
+
+def _kind(value: Any) -> str:
+    """Describe a value by its shape; its content may be a payload and is not shown."""
+    if isinstance(value, dict):
+        source = value.get("eventSource", value.get("EventSource"))
+        if isinstance(source, str):
+            return f"a record of {origin_text(source)}"
+        return "an object without 'Records'" if "Records" not in value else "odd 'Records'"
+    return f"a {type(value).__name__}"
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None

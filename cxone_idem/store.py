@@ -1,0 +1,39 @@
+"""The one operation everything rests on: a whole-record conditional write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from cxone_idem.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a store answered to a write."""
+
+    written: bool
+    seen: Record | None = None
+    """The record that refused the write; None if written, or if no item stands there."""
+    date_seconds: int | None = None
+    """The store's own clock when it answered, cut to whole epoch seconds; None if it tells none."""
+
+
+class Store(Protocol):
+    """Where records live. An implementation must make `put_if` one atomic step."""
+
+    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+        """Write the whole of `record` if the item's version equals `expected_version`.
+
+        `None` expects no item; `NO_VERSION` expects an item without a version. Raises `StoreError`
+        if the store cannot say; its `outcome_unknown` tells whether the write may have happened.
+        """
+
+
+class AcceptEverything:
+    """A store that keeps nothing and refuses nothing: what `CXONE_IDEM_DISABLED` runs on."""
+
+    def put_if(self, record: Record, expected_version: str | None) -> Answer:  # noqa: ARG002 -- by contract
+        """Accept the write and forget it."""
+        return Answer(written=True)
