@@ -61,8 +61,9 @@ def parse_envelope(body: Any) -> dict[str, Any]:
 def find_key(envelope: Mapping[str, Any], expression: str) -> str:
     """Return the key that `expression` finds in the event.
 
-    Raises `KeyMissingError` if it finds none that is usable. Text counts as it is and numbers become text. A composite (a JMESPath multi-select) needs every
-    part, and becomes a JSON list, so that no two combinations read the same.
+    Text counts as it is and numbers become text. A composite (a JMESPath multi-select) needs every
+    part, and becomes a JSON list, so that no two combinations read the same. Raises
+    `KeyMissingError` if what is found is not usable.
     """
     try:
         found = _compiled(expression).search(envelope, options=_OPTIONS)

