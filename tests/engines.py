@@ -1,0 +1,200 @@
+"""The engines the contract is held against: how each starts, and what each cannot do."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import boto3
+import moto
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import ConnectionClosedError
+from botocore.httpsession import URLLib3Session
+from moto.core.models import botocore_stubber
+
+from cxone_idem import DynamoDBStore, MemoryStore
+from examples.local_stack import CREDENTIALS, ENGINES, MINISTACK, free_port, ministack, server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+    from cxone_idem.record import Record
+    from cxone_idem.store import Answer, Store
+
+DYNAMODB_LOCAL = ENGINES / "dynamodb-local"
+MISSING = {
+    "ministack": "ministack is not installed: make test installs it",
+    "dynamodb-local": "DynamoDB Local is not here: make dynamodb-local fetches it (its license:"
+    " development and testing only)",
+}
+
+
+class Table(Protocol):
+    """One fresh table on an engine. What an engine lacks is named by a capability."""
+
+    capabilities: frozenset[str]
+
+    def store(self) -> Store:
+        """Return a store on this table, as another worker would make it."""
+
+    @property
+    def requests(self) -> int:
+        """Requests sent to this table so far, the SDK's retries included."""
+
+    def lose_answers(self, times: int = 1) -> None:
+        """Execute the next writes and cut the connection before their answers arrive."""
+
+
+class MemoryTable:
+    """Records in this process. Its store is one object, so there are no items to look at."""
+
+    capabilities = frozenset({"races"})
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self._memory = MemoryStore()
+        self._to_lose = 0
+
+    def store(self) -> Store:
+        return self
+
+    def lose_answers(self, times: int = 1) -> None:
+        self._to_lose = times
+
+    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+        """Write as `MemoryStore` does; a lost answer is followed by the SDK's own retry."""
+        while self._to_lose:
+            self._to_lose -= 1
+            self.requests += 1
+            self._memory.put_if(record, expected_version)
+        self.requests += 1
+        return self._memory.put_if(record, expected_version)
+
+
+class DynamoDBTable:
+    """A table behind a boto3 client, its wire tapped to count requests and to lose answers."""
+
+    def __init__(
+        self,
+        capabilities: frozenset[str],
+        endpoint: str | None,
+        execute: Callable[[AWSPreparedRequest], AWSResponse | None],
+    ) -> None:
+        self.capabilities = capabilities
+        self.endpoint = endpoint
+        self.name = f"idem-{uuid.uuid4().hex[:12]}"
+        self.requests = 0
+        self._to_lose = 0
+        self._execute = execute
+        self.client = client_for(endpoint)
+        self.client.meta.events.register_first("before-send.dynamodb.PutItem", self._tap)
+        self.client.create_table(
+            TableName=self.name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+    def store(self) -> Store:
+        return DynamoDBStore(self.name, self.client)
+
+    def lose_answers(self, times: int = 1) -> None:
+        self._to_lose = times
+
+    def item(self, key: str) -> dict[str, Any] | None:
+        """Return the raw item that stands at a partition key."""
+        answer = self.client.get_item(TableName=self.name, Key={"id": {"S": key}})
+        item: dict[str, Any] | None = answer.get("Item")
+        return item
+
+    def put_raw(self, item: dict[str, Any]) -> None:
+        """Put an item this library did not write."""
+        self.client.put_item(TableName=self.name, Item=item)
+        self.requests -= 1
+
+    def _tap(self, request: AWSPreparedRequest, **_: object) -> None:
+        self.requests += 1
+        if self._to_lose:
+            self._to_lose -= 1
+            self._execute(request)
+            raise ConnectionClosedError(endpoint_url=request.url)
+
+
+def client_for(endpoint: str | None) -> Any:
+    """Return a client for an engine, patient enough for a busy machine."""
+    return boto3.Session().client(
+        "dynamodb",
+        endpoint_url=endpoint,
+        config=ClientConfig(
+            read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}
+        ),
+    )
+
+
+def _send(request: AWSPreparedRequest) -> AWSResponse:
+    session = URLLib3Session()
+    try:
+        response: AWSResponse = session.send(request)
+        return response
+    finally:
+        session.close()
+
+
+def _send_to_moto(request: AWSPreparedRequest) -> AWSResponse | None:
+    response: AWSResponse | None = botocore_stubber(
+        event_name="before-send.dynamodb.PutItem", request=request
+    )
+    return response
+
+
+@contextmanager
+def running(engine: str) -> Iterator[Callable[[], Any]]:
+    """Run an engine; yield what makes a fresh table on it."""
+    if engine == "memory":
+        yield MemoryTable
+    elif engine == "moto":
+        # moto's conditional put is not atomic under threads, so it never judges a race.
+        with moto.mock_aws():
+            yield lambda: DynamoDBTable(frozenset({"items"}), None, _send_to_moto)
+    else:
+        with _served(engine) as endpoint:
+            capabilities = frozenset({"items", "races", "processes"})
+            yield lambda: DynamoDBTable(capabilities, endpoint, _send)
+
+
+def is_missing(engine: str) -> bool:
+    """Tell whether an engine has not been installed by its make target."""
+    installed = {"ministack": MINISTACK, "dynamodb-local": DYNAMODB_LOCAL / ".ready"}
+    return engine in installed and not installed[engine].exists()
+
+
+@contextmanager
+def _served(engine: str) -> Iterator[str]:
+    if engine == "ministack":
+        with ministack() as url:
+            yield url
+        return
+    port = free_port()
+    command = [
+        "java",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-Djava.library.path=./DynamoDBLocal_lib",
+        "-jar",
+        "DynamoDBLocal.jar",
+        *("-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)),
+    ]
+    home = next(DYNAMODB_LOCAL.glob("package/lib/dynamodb_local_*"))
+    url = f"http://127.0.0.1:{port}"
+    with server(command, url, {"DDB_LOCAL_TELEMETRY": "0"}, cwd=home):
+        yield url
+
+
+def use_stand_in_credentials() -> None:
+    """Make the AWS SDK of this process unable to reach a real account."""
+    os.environ.update(CREDENTIALS)
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
