@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
@@ -124,14 +125,18 @@ class DynamoDBTable:
             raise ConnectionClosedError(endpoint_url=request.url)
 
 
+@cache
+def _session() -> boto3.Session:
+    """One session: it keeps the service model, which takes longer to load than a test to run."""
+    return boto3.Session()
+
+
 def client_for(endpoint: str | None) -> Any:
     """Return a client for an engine, patient enough for a busy machine."""
-    return boto3.Session().client(
+    return _session().client(
         "dynamodb",
         endpoint_url=endpoint,
-        config=ClientConfig(
-            read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}
-        ),
+        config=ClientConfig(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}),
     )
 
 

@@ -253,9 +253,7 @@ def test_a_lost_answer_is_recognised(
 def test_a_lost_answer_to_a_takeover_is_recognised(table: Any, clock: MovableClock) -> None:
     """The takeover landed, its answer did not: the retry finds its own version standing."""
     claimed(worker(table, clock)).release()
-    deduplicator = Deduplicator(
-        TellsTime(_LosesTakeovers(table), clock), CONFIG, now=clock
-    )
+    deduplicator = Deduplicator(TellsTime(_LosesTakeovers(table), clock), CONFIG, now=clock)
     again = claimed(deduplicator)
     assert again.generation == 2
     again.complete()
