@@ -97,7 +97,7 @@ class Config:
     def _mistakes(self) -> list[str]:
         mistakes = [
             f"{variable(setting.name)}={getattr(self, setting.name)!r} is not a number of seconds"
-            f" from {setting.metadata['least']:g} to {setting.metadata['most']:g}"
+            f" from {setting.metadata['least']:,} to {setting.metadata['most']:,}"
             for setting in fields(self)
             if setting.metadata["most"]
             and not _within(getattr(self, setting.name), setting.metadata)
@@ -112,11 +112,14 @@ class Config:
             mistakes.append(
                 f"{variable('ttl_attribute')}={self.ttl_attribute!r} is the partition key as well"
             )
-        if "#" in self.namespace or len(self.namespace.encode()) > _NAMESPACE_MAX:
+        namespace = self.namespace
+        if not isinstance(namespace, str) or "#" in namespace or len(namespace) > _NAMESPACE_MAX:
             mistakes.append(
-                f"{variable('namespace')}={self.namespace!r} is not a text of at most 255 bytes"
+                f"{variable('namespace')}={self.namespace!r} is not at most 255 characters"
                 " without '#'"
             )
+        if not isinstance(self.disabled, bool):
+            mistakes.append(f"{variable('disabled')}={self.disabled!r} is not a bool")
         wrong = expression_mistake(self.key)
         if wrong:
             mistakes.append(f"{variable('key')}={self.key!r} is not a JMESPath expression: {wrong}")

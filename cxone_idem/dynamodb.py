@@ -10,6 +10,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,  # noqa: A004 -- botocore's name
     HTTPClientError,
     NoCredentialsError,
     NoRegionError,
@@ -206,7 +207,7 @@ def _from_sdk(error: BotoCoreError, table: str) -> StoreError:
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         problem = f"{error}; retrying does not help: give the consumer a role or credentials"
         return StoreError(problem, table, _OPERATION)
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, (ConnectionError, HTTPClientError)):
         problem = (
             f"DynamoDB could not be reached ({error}); retrying helps once it can: check the"
             " region, AWS_ENDPOINT_URL_DYNAMODB, the VPC endpoint and the security group"

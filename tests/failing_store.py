@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cxone_idem import StoreError
-from cxone_idem.record import State
 
 if TYPE_CHECKING:
-    from cxone_idem.record import Record
+    from cxone_idem.record import Record, State
     from cxone_idem.store import Answer, Store
 
 

@@ -63,7 +63,7 @@ def batch(*records: dict[str, Any]) -> dict[str, Any]:
 
 
 def batch_of(*keys: str) -> dict[str, Any]:
-    """Return a batch of one message a key, with ids m0, m1, …"""
+    """Return a batch of one message a key, with ids m0, m1 and so on."""
     return batch(*(record(f"m{number}", envelope(key)) for number, key in enumerate(keys)))
 
 

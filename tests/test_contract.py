@@ -244,7 +244,7 @@ def test_a_lost_answer_is_recognised(
     clock: MovableClock,
     act: Callable[[Any, MovableClock, Callable[[], None]], None],
 ) -> None:
-    """Executed, connection cut, retried by the SDK: refused by one's own write, which is success."""
+    """Executed, connection cut, retried: refused by one's own write, which is success."""
     before = table.requests
     act(table, clock, table.lose_answers)
     assert table.requests > before + 1

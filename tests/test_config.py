@@ -1,0 +1,101 @@
+"""Settings: where each value is from, and every mistake at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cxone_idem import Config, ConfigError, Deduplicator
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    """Unset and empty are the same."""
+    assert Config.from_environ({}) == Config()
+    assert Config.from_environ({"CXONE_IDEM_TABLE": "", "CXONE_IDEM_KEY": "  "}) == Config()
+
+
+def test_every_variable_is_read() -> None:
+    """Each setting has its variable."""
+    environ = {
+        "CXONE_IDEM_TABLE": "t",
+        "CXONE_IDEM_NAMESPACE": "n",
+        "CXONE_IDEM_KEY": "id",
+        "CXONE_IDEM_LEASE_SECONDS": "12.5",
+        "CXONE_IDEM_RETENTION_SECONDS": "3600",
+        "CXONE_IDEM_PARTITION_KEY": "pk",
+        "CXONE_IDEM_TTL_ATTRIBUTE": "ttl",
+        "CXONE_IDEM_MIN_REMAINING_SECONDS": "2",
+        "CXONE_IDEM_DISABLED": "true",
+    }
+    assert Config.from_environ(environ) == Config(
+        table="t",
+        namespace="n",
+        key="id",
+        lease_seconds=12.5,
+        retention_seconds=3600,
+        partition_key="pk",
+        ttl_attribute="ttl",
+        min_remaining_seconds=2,
+        disabled=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("set_to", "namespace"), [(None, "my-function"), ("mine", "mine"), ("none", "")]
+)
+def test_the_namespace_is_the_functions_name_unless_said(
+    set_to: str | None, namespace: str
+) -> None:
+    """Two functions on one table are apart by default; `none` keeps keys as they are."""
+    environ = {"AWS_LAMBDA_FUNCTION_NAME": "my-function"}
+    if set_to:
+        environ["CXONE_IDEM_NAMESPACE"] = set_to
+    assert Config.from_environ(environ).namespace == namespace
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    """Variable, value and expectation, for each wrong one, in one error."""
+    environ = {
+        "CXONE_IDEM_LEASE_SECONDS": "soon",
+        "CXONE_IDEM_RETENTION_SECONDS": "5",
+        "CXONE_IDEM_KEY": "detail.[",
+        "CXONE_IDEM_DISABLED": "perhaps",
+        "CXONE_IDEM_TTL_ATTRIBUTE": "version",
+        "CXONE_IDEM_NAMESPACE": "a#b",
+        "CXONE_IDEM_LEASE": "60",
+    }
+    with pytest.raises(ConfigError) as caught:
+        Deduplicator.from_environ(environ)
+    said = str(caught.value)
+    assert len(caught.value.mistakes) == len(environ)
+    for name, value in environ.items():
+        assert name in said
+        assert value in said or name == "CXONE_IDEM_LEASE"
+    assert "from 60 to 315,360,000" in said
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"table": ""},
+        {"table": None},
+        {"partition_key": "x" * 256},
+        {"partition_key": "expires_at"},
+        {"ttl_attribute": "state"},
+        {"namespace": None},
+        {"namespace": "n" * 256},
+        {"key": ""},
+        {"key": None},
+        {"lease_seconds": 0},
+        {"lease_seconds": "60"},
+        {"lease_seconds": float("nan")},
+        {"lease_seconds": True},
+        {"min_remaining_seconds": -1},
+        {"disabled": "no"},
+    ],
+)
+def test_values_given_in_code_are_checked_too(wrong: dict[str, Any]) -> None:
+    """A wrong argument is the same clear error as a wrong variable."""
+    with pytest.raises(ConfigError, match="CXONE_IDEM_"):
+        Config(**wrong)

@@ -1,0 +1,74 @@
+"""README's promises: its code runs, its commands exist, its tables are the code's."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxone_idem import Config, Deduplicator, MemoryStore
+from cxone_idem.config import variable
+from tests.sqs_events import Context, batch_of
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_lambda_example_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first block is a working consumer: two deliveries, one effect."""
+    deduplicator = Deduplicator(MemoryStore())
+    monkeypatch.setattr(Deduplicator, "from_environ", lambda: deduplicator)
+    names: dict[str, Any] = {}
+    exec(BLOCKS[0], names)  # noqa: S102 -- README's own code
+    for _ in range(2):
+        response = names["handler"](batch_of("k"), Context(30_000))
+        assert response == {"batchItemFailures": []}
+    assert capsys.readouterr().out == "starting conv-123\n"
+
+
+def test_the_direct_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second block claims, works and completes."""
+    deduplicator = Deduplicator(MemoryStore())
+    monkeypatch.setattr("cxone_idem._default", deduplicator)
+    exec(BLOCKS[1], {})  # noqa: S102 -- README's own code
+    assert not deduplicator.claim("a1b2c3d4-5678-90ab-cdef-1234567890ab")
+
+
+def test_the_environment_table_is_the_configs() -> None:
+    """Variables, defaults and meanings stand in README as in the code."""
+    rows = [
+        f"| `{variable(setting.name)}` | {_code(setting.default)} | {setting.metadata['meaning']} |"
+        for setting in fields(Config)
+    ]
+    assert [line for line in README.splitlines() if line.startswith("| `CXONE_IDEM_")] == rows
+
+
+def _code(default: object) -> str:
+    return f"`{default}`".replace("|", "\\|") if default != "" else ""
+
+
+def test_the_module_map_is_whole() -> None:
+    """Every module has its line."""
+    section = README.split("## Module map")[1]
+    named = set(re.findall(r"`(\w+)`", section))
+    modules = {path.stem for path in (ROOT / "cxone_idem").glob("*.py")} - {"__init__"}
+    assert modules <= named
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"`make ([a-z-]+)`", README))))
+def test_every_make_target_exists(target: str) -> None:
+    """What README tells people to type is there, and `make help` lists it."""
+    done = subprocess.run(
+        ["make", "--no-print-directory", "-C", ROOT, "help"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert target in {line.split()[0] for line in done.stdout.splitlines()}

@@ -1,0 +1,145 @@
+"""What each failure of DynamoDB reads like, by botocore's own errors and a real engine's."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config as ClientConfig
+
+from cxone_idem import Config, ConfigError, Deduplicator, DynamoDBStore, StoreError
+from cxone_idem.dynamodb import create_client
+from examples.local_stack import free_port
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
+
+
+class Body:
+    """A response's body, as botocore reads it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, **_: object) -> list[bytes]:
+        return [self._content]
+
+
+def client_that_answers(status: int, code: str, message: str = "said AWS") -> Any:
+    """Return a real client whose every request is answered with one error."""
+
+    def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        body = f'{{"__type": "com.amazonaws.dynamodb#{code}", "message": "{message}"}}'
+        headers = {"x-amzn-requestid": "REQUEST-1", "content-type": "application/x-amz-json-1.0"}
+        return AWSResponse(request.url, status, headers, Body(body.encode()))
+
+    client = boto3.client(
+        "dynamodb", config=ClientConfig(retries={"mode": "standard", "total_max_attempts": 1})
+    )
+    client.meta.events.register("before-send.dynamodb.PutItem", answer)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "says", "outcome_unknown"),
+    [
+        (400, "ResourceNotFoundException", "no such table", False),
+        (400, "AccessDeniedException", "allow dynamodb:PutItem", False),
+        (400, "UnrecognizedClientException", "AWS refused the caller", False),
+        (400, "ProvisionedThroughputExceededException", "throttled", False),
+        (400, "ThrottlingException", "throttled", False),
+        (400, "ReplicatedWriteConflictException", "retrying helps", False),
+        (400, "ValidationException", "rejected the write", False),
+        (500, "InternalServerError", "DynamoDB failed", True),
+        (503, "ServiceUnavailable", "DynamoDB failed", True),
+    ],
+)
+def test_each_answer_of_dynamodb_reads_differently(
+    status: int,
+    code: str,
+    says: str,
+    outcome_unknown: bool,  # noqa: FBT001
+) -> None:
+    """Table, operation, AWS's code and request id are kept; what to do is said."""
+    deduplicator = Deduplicator(DynamoDBStore("events", client_that_answers(status, code)))
+    with pytest.raises(StoreError, match=says) as caught:
+        deduplicator.claim("k")
+    error = caught.value
+    assert (error.table, error.operation, error.code) == ("events", "PutItem", code)
+    assert error.request_id == "REQUEST-1"
+    assert error.outcome_unknown is outcome_unknown
+    for part in ("events", "PutItem", code, "REQUEST-1", "retrying"):
+        assert part in str(error)
+
+
+def test_an_unreachable_endpoint_says_so() -> None:
+    """Nobody listens: the endpoint and what to check are named."""
+    url = f"http://127.0.0.1:{free_port()}"
+    config = ClientConfig(retries={"mode": "standard", "total_max_attempts": 1})
+    client = boto3.client("dynamodb", endpoint_url=url, config=config)
+    with pytest.raises(StoreError, match="could not be reached") as caught:
+        Deduplicator(DynamoDBStore("events", client)).claim("k")
+    assert url in str(caught.value)
+    assert caught.value.code is None
+
+
+def test_a_missing_table_on_a_real_engine(items: Any) -> None:
+    """Engines speak as AWS does."""
+    with pytest.raises(StoreError, match="no such table"):
+        Deduplicator(DynamoDBStore("not-there", items.client)).claim("k")
+
+
+def test_missing_credentials_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No credentials anywhere is not a network problem."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    client = boto3.Session().client("dynamodb", endpoint_url="http://127.0.0.1:1")
+    with pytest.raises(StoreError, match="give the consumer a role or credentials"):
+        Deduplicator(DynamoDBStore("events", client)).claim("k")
+
+
+def test_a_missing_region_is_a_setting_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a region there is no client."""
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with pytest.raises(ConfigError, match="AWS_REGION"):
+        create_client()
+
+
+def test_the_sdk_gives_up_before_a_lambda_does() -> None:
+    """The default client's time-outs are a second each, not the SDK's minute."""
+    config = create_client().meta.config
+    assert (config.connect_timeout, config.read_timeout) == (1, 1)
+    assert config.retries == {"mode": "standard", "total_max_attempts": 4}
+
+
+def test_endpoint_and_region_are_the_sdks_to_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS's own variables are honoured."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    assert create_client().meta.endpoint_url == "http://127.0.0.1:9"
+
+
+def test_errors_survive_pickling() -> None:
+    """Consumers hand errors between processes."""
+    error = StoreError("problem", "t", "PutItem", "Code", "id", outcome_unknown=True)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert str(copy) == str(error)
+    assert copy.outcome_unknown
+    mistakes = ConfigError(("a", "b"))
+    assert str(pickle.loads(pickle.dumps(mistakes))) == str(mistakes)  # noqa: S301
+
+
+def test_disabled_needs_no_aws_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the switch thrown, a broken region or role stops nothing."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    assert Deduplicator.from_environ({"CXONE_IDEM_DISABLED": "1"}).claim("k")
+    assert Config.from_environ({"CXONE_IDEM_DISABLED": "1"}).disabled
