@@ -112,14 +112,15 @@ class Config:
             mistakes.append(
                 f"{variable('ttl_attribute')}={self.ttl_attribute!r} is the partition key as well"
             )
-        namespace = self.namespace
+        namespace: Any = self.namespace
         if not isinstance(namespace, str) or "#" in namespace or len(namespace) > _NAMESPACE_MAX:
             mistakes.append(
-                f"{variable('namespace')}={self.namespace!r} is not at most 255 characters"
+                f"{variable('namespace')}={self.namespace!r} is not a text of up to 255 characters"
                 " without '#'"
             )
-        if not isinstance(self.disabled, bool):
-            mistakes.append(f"{variable('disabled')}={self.disabled!r} is not a bool")
+        disabled: Any = self.disabled
+        if not isinstance(disabled, bool):
+            mistakes.append(f"{variable('disabled')}={disabled!r} is not True or False")
         wrong = expression_mistake(self.key)
         if wrong:
             mistakes.append(f"{variable('key')}={self.key!r} is not a JMESPath expression: {wrong}")

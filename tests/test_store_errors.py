@@ -33,7 +33,10 @@ def client_that_answers(status: int, code: str, message: str = "said AWS") -> An
 
     def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
         body = f'{{"__type": "com.amazonaws.dynamodb#{code}", "message": "{message}"}}'
-        headers = {"x-amzn-requestid": "REQUEST-1", "content-type": "application/x-amz-json-1.0"}
+        headers: Any = {
+            "x-amzn-requestid": "REQUEST-1",
+            "content-type": "application/x-amz-json-1.0",
+        }
         return AWSResponse(request.url, status, headers, Body(body.encode()))
 
     client = boto3.client(
