@@ -131,7 +131,6 @@ class Claims:
                 if self._holds(claim, reading, needed_ms):
                     self._holdings.add(claim, reading.earliest_ms)
                     return claim
-                seen = None
             elif seen is None or verdict is Verdict.TAKE_OVER:
                 continue
             elif verdict is Verdict.DONE:

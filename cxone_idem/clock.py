@@ -43,6 +43,7 @@ class StoreClock:
     def observe(self, sent_ms: int, date_seconds: int | None) -> Reading:
         """Take in an answer that has just arrived to a request sent at `sent_ms` (local clock)."""
         if date_seconds is not None:
+            # Against the time of sending, so that a slow round trip makes the next lease longer.
             self._ahead_ms = date_seconds * 1000 - sent_ms
         return Reading(sent_ms, self.local_ms(), date_seconds)
 
@@ -58,11 +59,6 @@ class Reading(NamedTuple):
     def earliest_ms(self) -> int:
         """The least the store's clock can show now; the local clock if the store tells no time."""
         return self.received_ms if self.date_seconds is None else self.date_seconds * 1000
-
-    @property
-    def round_trip_ms(self) -> int:
-        """How long the answer took."""
-        return max(0, self.received_ms - self.sent_ms)
 
     def proves(self, lease_until_ms: int, lease_ms: int) -> bool:
         """Tell whether a lease stamped `lease_until_ms` surely lasts `lease_ms` from sending."""

@@ -95,13 +95,19 @@ class Config:
         return config
 
     def _mistakes(self) -> list[str]:
-        mistakes = [
+        return [*self._wrong_seconds(), *self._wrong_names(), *self._wrong_choices()]
+
+    def _wrong_seconds(self) -> list[str]:
+        return [
             f"{variable(setting.name)}={getattr(self, setting.name)!r} is not a number of seconds"
             f" from {setting.metadata['least']:,} to {setting.metadata['most']:,}"
             for setting in fields(self)
             if setting.metadata["most"]
             and not _within(getattr(self, setting.name), setting.metadata)
         ]
+
+    def _wrong_names(self) -> list[str]:
+        mistakes = []
         for name in ("table", "partition_key", "ttl_attribute"):
             value = getattr(self, name)
             if not isinstance(value, str) or not 0 < len(value) <= _ATTRIBUTE_NAME_MAX:
@@ -112,6 +118,10 @@ class Config:
             mistakes.append(
                 f"{variable('ttl_attribute')}={self.ttl_attribute!r} is the partition key as well"
             )
+        return mistakes
+
+    def _wrong_choices(self) -> list[str]:
+        mistakes = []
         namespace: Any = self.namespace
         if not isinstance(namespace, str) or "#" in namespace or len(namespace) > _NAMESPACE_MAX:
             mistakes.append(

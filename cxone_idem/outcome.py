@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cxone_idem.protocol import Stamp
     from cxone_idem.writer import Writer
 
-# A lease is stamped again when the answer cannot prove that it is long enough: this machine's clock
-# is slow, or the round trip was. The second stamp knows both; a third meets a trip slower still.
+# A lease is stamped again if the answer cannot prove it long enough: this machine's clock is slow,
+# or the round trip was. The second stamp knows both, a third is for a trip slower still.
 _STAMPS_MAX = 3
 
 
@@ -109,28 +109,21 @@ class Claimed:
         `StoreError` if the store cannot tell (retrying helps while the old lease lasts).
         """
         with self._lock:
-            allowance_ms = 0
             for _ in range(_STAMPS_MAX):
                 lease_ms = self._lease_ms()
-                reading = self._write(protocol.extended, lease_ms, allowance_ms)
+                reading = self._write(protocol.extended, lease_ms)
                 if reading.proves(self._record.lease_until_ms, lease_ms):
                     return
-                allowance_ms = reading.round_trip_ms
         problem = (
             f"the lease on key {self.key!r} cannot be made to hold: each round trip was slower than"
             " the one before; retrying helps once the store answers evenly"
         )
         raise StoreError(problem, "", "extend")
 
-    def _write(
-        self,
-        change: Callable[[Record, Stamp], Record],
-        lease_ms: int = 0,
-        allowance_ms: int = 0,
-    ) -> Reading:
+    def _write(self, change: Callable[[Record, Stamp], Record], lease_ms: int = 0) -> Reading:
         """Write the held record as `change` makes it, against the version this claim wrote last."""
         while self._record.state is State.IN_PROGRESS:
-            wanted = change(self._record, self._writer.stamp(lease_ms, allowance_ms))
+            wanted = change(self._record, self._writer.stamp(lease_ms))
             try:
                 answer, reading = self._writer.put(wanted, self._record.version)
             except StoreError as error:

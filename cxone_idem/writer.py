@@ -29,15 +29,12 @@ class Writer:
         self._clock = StoreClock(now)
         self._new_version = new_version
 
-    def stamp(self, lease_ms: int, allowance_ms: int = 0) -> Stamp:
-        """Return a stamp for a write that is sent now and needs a lease of `lease_ms` (0: none).
-
-        `allowance_ms` is added to the margin, for round trips known to be slow.
-        """
+    def stamp(self, lease_ms: int) -> Stamp:
+        """Return a stamp for a write that is sent now and needs a lease of `lease_ms` (0: none)."""
         now_ms = self._clock.store_ms()
         lease_until_ms = now_ms
         if lease_ms:
-            lease_until_ms += lease_ms + LEASE_MARGIN_MS + allowance_ms
+            lease_until_ms += lease_ms + LEASE_MARGIN_MS
         # Retention counts from the end of the lease, or TTL could delete work still in progress.
         expires_at = -(-(lease_until_ms + self._retention_ms) // 1000)
         return Stamp(self._new_version(), now_ms, lease_until_ms, expires_at)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import Config, Deduplicator, InProgressError
+from cxone_idem import Config, Deduplicator, InProgressError, StoreError
 from tests.clocks import START_SECONDS, MovableClock, TellsTime
 from tests.engines import MemoryTable
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
+    from cxone_idem.store import Answer, Store
 
 LEASE_SECONDS = 60
 
@@ -41,11 +42,11 @@ def worker(
     return Deduplicator(store, Config(lease_seconds=LEASE_SECONDS), now=Skewed(true, ahead_seconds))
 
 
-@pytest.mark.parametrize("owner_ahead", [-120, -3, -2, 0, 2, 120])
+@pytest.mark.parametrize("owner_ahead", [-120, -3.5, -3, -2, 0, 2, 120])
 @pytest.mark.parametrize("other_ahead", [-120, 0, 120])
 @pytest.mark.parametrize("phase", [0.0, 0.001, 0.5, 0.999])
 def test_a_lease_holds_whatever_the_clocks_say(
-    owner_ahead: int, other_ahead: int, phase: float
+    owner_ahead: float, other_ahead: int, phase: float
 ) -> None:
     """To the last millisecond of the promised time nobody takes over, nor on a first claim."""
     true = MovableClock(START_SECONDS + phase)
@@ -101,7 +102,7 @@ def test_without_a_told_time_clocks_may_differ_by_the_margin(ahead: float) -> No
 
 
 class Slow:
-    """A store whose every round trip takes longer than the last."""
+    """A store whose answers take as long as a test says, growing by the second or not."""
 
     def __init__(
         self, table: MemoryTable, true: MovableClock, trip: Callable[[int], float]
@@ -113,18 +114,74 @@ class Slow:
 
     def put_if(self, record: Record, expected_version: str | None) -> Answer:
         self.requests += 1
-        answer = self._inner.put_if(record, expected_version)
         self._true.advance(self._trip(self.requests))
-        return answer
+        return self._inner.put_if(record, expected_version)
 
 
 def test_slow_round_trips_are_allowed_for() -> None:
-    """Ten seconds a trip: the lease is stamped again with that allowance, and holds."""
+    """Ten seconds a trip: the lease is stamped a second time, longer, and then proven."""
     true = MovableClock()
     table = MemoryTable()
     store = Slow(table, true, lambda _: 10.0)
-    deduplicator = Deduplicator(store, Config(lease_seconds=LEASE_SECONDS), now=true)
-    claim = deduplicator.claim("k")
+    claim = Deduplicator(store, Config(lease_seconds=LEASE_SECONDS), now=true).claim("k")
     assert claim
-    assert store.requests <= 2
+    assert store.requests == 2
+    true.advance(LEASE_SECONDS - 10.001)
+    with pytest.raises(InProgressError):
+        worker(table, true, 0).claim("k")
     claim.complete()
+
+
+def test_a_lease_that_cannot_be_proven_is_given_up() -> None:
+    """Each trip slower than the last: no lease is promised, and the key is free again."""
+    true = MovableClock()
+    table = MemoryTable()
+    store = Slow(table, true, lambda number: 10.0 * number)
+    with pytest.raises(StoreError, match="cannot be made to hold"):
+        Deduplicator(store, Config(lease_seconds=LEASE_SECONDS), now=true).claim("k")
+    assert worker(table, true, 0).claim("k")
+
+
+class Overtaken:
+    """A store in which another worker claims right after the first write."""
+
+    def __init__(self, inner: Store, other: Deduplicator) -> None:
+        self._inner = inner
+        self._other: Deduplicator | None = other
+
+    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+        answer = self._inner.put_if(record, expected_version)
+        if self._other is not None:
+            other, self._other = self._other, None
+            assert other.claim(record.partition_key)
+        return answer
+
+
+def test_a_lease_lost_before_it_is_proven_is_in_progress_elsewhere() -> None:
+    """A clock two minutes slow stamps a lease that is over already; whoever takes it, has it."""
+    true = MovableClock()
+    table = MemoryTable()
+    store = Overtaken(TellsTime(table, true), worker(table, true, 0))
+    slow = Deduplicator(
+        store, Config(lease_seconds=LEASE_SECONDS), now=Skewed(true, ahead_seconds=-120)
+    )
+    with pytest.raises(InProgressError):
+        slow.claim("k")
+
+
+@pytest.mark.parametrize("ahead_seconds", [-1000, 1000])
+def test_the_date_of_a_real_answer_governs(items: Any, ahead_seconds: int) -> None:
+    """On an engine's own dates: a slow worker's lease holds, a fast worker takes nothing over."""
+    config = Config(lease_seconds=LEASE_SECONDS)
+
+    def wrong() -> float:
+        return time.time() + ahead_seconds
+
+    if ahead_seconds < 0:
+        claim = Deduplicator(items.store(), config, now=wrong).claim("k")
+        assert claim
+        assert claim.record.lease_until_ms > (time.time() + LEASE_SECONDS) * 1000
+    else:
+        assert Deduplicator(items.store(), config).claim("k")
+        with pytest.raises(InProgressError):
+            Deduplicator(items.store(), config, now=wrong).claim("k")

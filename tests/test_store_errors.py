@@ -9,9 +9,11 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config as ClientConfig
+from botocore.exceptions import ConnectionClosedError
 
 from cxone_idem import Config, ConfigError, Deduplicator, DynamoDBStore, StoreError
 from cxone_idem.dynamodb import create_client
+from cxone_idem.record import Record, State
 from examples.local_stack import free_port
 
 if TYPE_CHECKING:
@@ -76,6 +78,34 @@ def test_each_answer_of_dynamodb_reads_differently(
     assert error.outcome_unknown is outcome_unknown
     for part in ("events", "PutItem", code, "REQUEST-1", "retrying"):
         assert part in str(error)
+
+
+def test_a_refusal_without_its_item_says_so() -> None:
+    """An engine or SDK too old to return the item cannot be decided on, and is not looped on."""
+    client = client_that_answers(400, "ConditionalCheckFailedException")
+    with pytest.raises(StoreError, match="without the item that refused it"):
+        Deduplicator(DynamoDBStore("events", client)).claim("k")
+
+
+def test_a_final_answer_after_a_lost_one_leaves_the_outcome_unknown() -> None:
+    """The first attempt may have been executed, whatever the second was told."""
+    client = boto3.client(
+        "dynamodb", config=ClientConfig(retries={"mode": "standard", "total_max_attempts": 2})
+    )
+    attempts = []
+
+    def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        attempts.append(request)
+        if len(attempts) == 1:
+            raise ConnectionClosedError(endpoint_url=request.url)
+        headers: Any = {}
+        return AWSResponse(request.url, 400, headers, Body(b'{"__type": "x#ThrottlingException"}'))
+
+    client.meta.events.register("before-send.dynamodb.PutItem", answer)
+    record = Record("k", State.IN_PROGRESS, "v", 1, 0, None)
+    with pytest.raises(StoreError, match="throttled") as caught:
+        DynamoDBStore("events", client).put_if(record, None)
+    assert caught.value.outcome_unknown
 
 
 def test_an_unreachable_endpoint_says_so() -> None:
