@@ -116,12 +116,11 @@ def test_a_key_claimed_anew_is_not_forgotten_with_its_old_record(clock: MovableC
     """Age counts from the claim that is held, not from the first one on the key."""
     config = Config(lease_seconds=60, retention_seconds=60)
     deduplicator = Deduplicator(MemoryStore(), config, now=clock)
-    deduplicator.claim("k")
-    clock.advance(100)
-    deduplicator.claim("other")
-    deduplicator.claim("k")
-    clock.advance(100)
-    deduplicator.claim("third")
+    for key, seconds in (("k", 100), ("other", 50), ("k", 80), ("third", 0)):
+        deduplicator.claim(key)
+        clock.advance(seconds)
+    with pytest.raises(ClaimLostError, match="this process holds none"):
+        deduplicator.complete("other")
     deduplicator.complete("k")
 
 
