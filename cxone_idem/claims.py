@@ -7,22 +7,19 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from cxone_idem import protocol
+from cxone_idem.acquisition import Acquisition
 from cxone_idem.config import Config
-from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
+from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.events import checked_key
 from cxone_idem.holdings import Holdings
 from cxone_idem.invocation import Invocation, LambdaContext
-from cxone_idem.outcome import AlreadyDone, Claimed
-from cxone_idem.protocol import Verdict
-from cxone_idem.record import Origin, Record, partition_key
+from cxone_idem.outcome import AlreadyDone, Claimed, complete_all, release_all
+from cxone_idem.record import Origin, partition_key
 from cxone_idem.store import AcceptEverything, Store
 from cxone_idem.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cxone_idem.clock import Reading
+    from collections.abc import Callable, Sequence
 
 logger = logging.getLogger("cxone_idem")
 
@@ -61,12 +58,9 @@ class Claims:
         `retry_after_seconds`), `KeyMissingError` if `key` is no non-blank text (never retry) and
         `StoreError` if the store cannot tell (its message says whether retrying helps).
         """
-        where = partition_key(self.config.namespace, checked_key(key))
-        done = self._done_but_unrecorded(key, where)
-        if done:
-            return AlreadyDone(key, done.record)
-        outcome = self._acquire(key, where, Invocation(context), origin or Origin())
-        self._holdings.record_unrecorded()
+        (outcome,) = self.claim_all([(key, origin or Origin())], context)
+        if isinstance(outcome, IdemError):
+            raise outcome
         return outcome
 
     def complete(self, key_or_claim: str | Claimed) -> None:
@@ -104,58 +98,55 @@ class Claims:
             logger.warning("completion of key %r is still not recorded", key, exc_info=True)
         return claim
 
-    def _acquire(
-        self, key: str, where: str, invocation: Invocation, origin: Origin
-    ) -> Claimed | AlreadyDone:
-        def lease_ms() -> int:
-            return invocation.lease_ms(self.config.lease_seconds)
+    def claim_all(
+        self, wanted: Sequence[tuple[str, Origin]], context: LambdaContext | None
+    ) -> list[Claimed | AlreadyDone | IdemError]:
+        """Claim many different keys in as few requests as the store can.
 
-        seen: Record | None = None
-        while True:
-            needed_ms = lease_ms()
-            attempted = protocol.claimed(where, seen, self._writer.stamp(needed_ms), origin)
-            claim = Claimed(key, attempted, self._writer, self._holdings, lease_ms)
-            try:
-                answer, reading = self._writer.put(attempted, seen.version if seen else None)
-            except StoreError as error:
-                if error.outcome_unknown:
-                    _free(claim)
-                raise
-            seen = answer.seen
-            verdict = (
-                Verdict.OWNED
-                if answer.written
-                else protocol.judge_refused_claim(attempted, seen, reading.earliest_ms)
-            )
-            if verdict is Verdict.OWNED:
-                if self._holds(claim, reading, needed_ms):
-                    self._holdings.add(claim, reading.earliest_ms)
-                    return claim
-            elif seen is None or verdict is Verdict.TAKE_OVER:
-                continue
-            elif verdict is Verdict.DONE:
-                return AlreadyDone(key, seen)
-            else:
-                raise InProgressError(key, (seen.lease_until_ms - reading.earliest_ms) / 1000)
+        What `claim` would raise stands in the answer, in the order of the keys.
+        """
+        invocation = Invocation(context)
+        ways = [self._way(key, origin, invocation) for key, origin in wanted]
+        walking = [way for way in ways if way.outcome is None]
+        reached = False
+        while walking:
+            replies = self._writer.put_many([way.next_write() for way in walking])
+            for way, (answer, reading) in zip(walking, replies, strict=True):
+                way.take(answer, reading)
+                reached = reached or not isinstance(answer, StoreError)
+            walking = [way for way in walking if way.outcome is None]
+        self._free([way.in_doubt for way in ways if way.in_doubt])
+        if reached:
+            self._holdings.record_unrecorded()
+        return [way.outcome for way in ways if way.outcome is not None]
 
-    def _holds(self, claim: Claimed, reading: Reading, needed_ms: int) -> bool:
-        """Make sure the lease is as long as was needed; False if the key was lost meanwhile."""
-        if reading.proves(claim.record.lease_until_ms, needed_ms):
-            return True
-        logger.info("clock or store is slow: stamping the lease on key %r again", claim.key)
-        try:
-            claim.extend()
-        except ClaimLostError:
-            return False
-        except StoreError:
-            _free(claim)
-            raise
-        return True
+    def complete_all(self, claims: Sequence[Claimed]) -> list[IdemError | None]:
+        """Complete many claims in as few requests as the store can; return each one's error."""
+        return complete_all(claims, self._writer)
 
+    def release_all(self, claims: Sequence[Claimed]) -> list[IdemError | None]:
+        """Release many claims in as few requests as the store can; return each one's error."""
+        return release_all(claims, self._writer)
 
-def _free(claim: Claimed) -> None:
-    """Try once to release a claim that may stand in the store, so that nobody waits it out."""
-    try:
-        claim.release()
-    except IdemError as error:
-        logger.debug("key %r was not released: %s", claim.key, error)
+    def _way(self, key: str, origin: Origin, invocation: Invocation) -> Acquisition:
+        """Return the way to a claim on `key`; at its end already if this process knows it done."""
+        where = partition_key(self.config.namespace, checked_key(key))
+        way = Acquisition(
+            key,
+            where,
+            origin,
+            self._writer,
+            self._holdings,
+            lambda: invocation.lease_ms(self.config.lease_seconds),
+        )
+        unrecorded = self._done_but_unrecorded(key, where)
+        done = unrecorded.record if unrecorded else self._holdings.done(where, self._writer)
+        if done:
+            way.outcome = AlreadyDone(key, done)
+        return way
+
+    def _free(self, claims: list[Claimed]) -> None:
+        """Try once to release claims that may stand in the store, so that nobody waits them out."""
+        for claim, error in zip(claims, self.release_all(claims), strict=True):
+            if error:
+                logger.debug("key %r was not released: %s", claim.key, error)

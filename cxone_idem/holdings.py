@@ -7,9 +7,15 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from cxone_idem.errors import ClaimLostError, StoreError
+from cxone_idem.protocol import is_past_retention
 
 if TYPE_CHECKING:
     from cxone_idem.outcome import Claimed
+    from cxone_idem.record import Record
+    from cxone_idem.writer import Writer
+
+# Duplicates come within seconds or minutes; a thousand records are well under a megabyte.
+_DONE_KEYS_MAX = 1000
 
 logger = logging.getLogger("cxone_idem")
 
@@ -21,6 +27,7 @@ class Holdings:
         self._lock = Lock()
         self._held: dict[str, Claimed] = {}
         self._unrecorded: dict[str, Claimed] = {}
+        self._done: dict[str, Record] = {}
 
     def add(self, claim: Claimed, store_time_ms: int) -> None:
         """Hold `claim` until it is dropped; forget claims that were abandoned a retention ago."""
@@ -44,6 +51,22 @@ class Holdings:
             for claims in (self._held, self._unrecorded):
                 if claims.get(where) is claim:
                     del claims[where]
+
+    def remember_done(self, record: Record) -> None:
+        """Keep in mind that a key is done, so that the next duplicate costs no request."""
+        with self._lock:
+            self._done.pop(record.partition_key, None)
+            self._done[record.partition_key] = record
+            if len(self._done) > _DONE_KEYS_MAX:
+                del self._done[next(iter(self._done))]
+
+    def done(self, partition_key: str, writer: Writer) -> Record | None:
+        """Return the record of a key known to be done, unless it is past its retention."""
+        with self._lock:
+            record = self._done.get(partition_key)
+        if record is None or is_past_retention(record, writer.store_ms()):
+            return None
+        return record
 
     def remember_unrecorded(self, claim: Claimed) -> None:
         """Keep `claim`, whose work is done but whose completion the store did not take."""

@@ -36,6 +36,11 @@ def is_own(attempted: Record, seen: Record | None) -> bool:
     return seen is not None and seen.version == attempted.version
 
 
+def is_past_retention(done: Record, store_time_ms: int) -> bool:
+    """Tell whether a completed record counts as absent, deleted by TTL or not."""
+    return done.expires_at is not None and done.expires_at * 1000 <= store_time_ms
+
+
 def judge_refused_claim(attempted: Record, seen: Record | None, store_time_ms: int) -> Verdict:
     """Say what to do after the write of `attempted` was refused because `seen` stands there.
 
@@ -47,8 +52,7 @@ def judge_refused_claim(attempted: Record, seen: Record | None, store_time_ms: i
     if seen is None or seen.state is State.RELEASED:
         return Verdict.TAKE_OVER
     if seen.state is State.DONE:
-        past = seen.expires_at is not None and seen.expires_at * 1000 <= store_time_ms
-        return Verdict.TAKE_OVER if past else Verdict.DONE
+        return Verdict.TAKE_OVER if is_past_retention(seen, store_time_ms) else Verdict.DONE
     return Verdict.IN_PROGRESS if seen.lease_until_ms > store_time_ms else Verdict.TAKE_OVER
 
 

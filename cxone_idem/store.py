@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxone_idem.errors import StoreError
     from cxone_idem.record import Record
 
 
@@ -20,6 +23,13 @@ class Answer:
     """The store's own clock when it answered, cut to whole epoch seconds; None if it tells none."""
 
 
+class Write(NamedTuple):
+    """A record, and the version it expects to replace."""
+
+    record: Record
+    expected_version: str | None
+
+
 class Store(Protocol):
     """Where records live. An implementation must make `put_if` one atomic step."""
 
@@ -28,6 +38,16 @@ class Store(Protocol):
 
         `None` expects no item; `NO_VERSION` expects an item without a version. Raises `StoreError`
         if the store cannot say; its `outcome_unknown` tells whether the write may have happened.
+        """
+
+
+class BatchStore(Store, Protocol):
+    """A store that takes several writes in one request."""
+
+    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+        """Do what `put_if` does for each write, of different keys, and answer in their order.
+
+        One write's fate says nothing of another's, and a failure is an answer too.
         """
 
 

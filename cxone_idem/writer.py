@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxone_idem.clock import LEASE_MARGIN_MS, Reading, StoreClock
+from cxone_idem.errors import StoreError
 from cxone_idem.protocol import Stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from cxone_idem.record import Record
-    from cxone_idem.store import Answer, Store
+    from cxone_idem.store import Answer, Store, Write
+
+    PutMany = Callable[[Sequence[Write]], list[Answer | StoreError]]
+
+
+class Reply(NamedTuple):
+    """A store's answer, and what it proves about the store's clock."""
+
+    answer: Answer | StoreError
+    reading: Reading
 
 
 class Writer:
@@ -25,6 +34,7 @@ class Writer:
         new_version: Callable[[], str],
     ) -> None:
         self._store = store
+        self._put_many: PutMany | None = getattr(store, "put_many", None)
         self._retention_ms = int(retention_seconds * 1000)
         self._clock = StoreClock(now)
         self._new_version = new_version
@@ -39,8 +49,31 @@ class Writer:
         expires_at = -(-(lease_until_ms + self._retention_ms) // 1000)
         return Stamp(self._new_version(), now_ms, lease_until_ms, expires_at)
 
-    def put(self, record: Record, expected_version: str | None) -> tuple[Answer, Reading]:
-        """Write `record` on its condition, and read the store's clock off the answer."""
+    def store_ms(self) -> int:
+        """Return the best guess of the store's clock, epoch milliseconds."""
+        return self._clock.store_ms()
+
+    def local_ms(self) -> int:
+        """Return this machine's clock, epoch milliseconds."""
+        return self._clock.local_ms()
+
+    def put_many(self, writes: Sequence[Write]) -> list[Reply]:
+        """Write each record on its condition, in as few requests as the store can.
+
+        The answers come in the order of the writes; a failure is an answer like another.
+        """
+        if self._put_many is None or len(writes) == 1:
+            return [self._put(write) for write in writes]
         sent_ms = self._clock.local_ms()
-        answer = self._store.put_if(record, expected_version)
-        return answer, self._clock.observe(sent_ms, answer.date_seconds)
+        return [self._reply(sent_ms, answer) for answer in self._put_many(writes)]
+
+    def _put(self, write: Write) -> Reply:
+        sent_ms = self._clock.local_ms()
+        try:
+            return self._reply(sent_ms, self._store.put_if(*write))
+        except StoreError as error:
+            return self._reply(sent_ms, error)
+
+    def _reply(self, sent_ms: int, answer: Answer | StoreError) -> Reply:
+        date_seconds = None if isinstance(answer, StoreError) else answer.date_seconds
+        return Reply(answer, self._clock.observe(sent_ms, date_seconds))

@@ -1,0 +1,109 @@
+"""The record of a claim as its owner knows it, and every write the owner makes to it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from cxone_idem import protocol
+from cxone_idem.errors import ClaimLostError, IdemError, StoreError
+from cxone_idem.record import Record, State
+from cxone_idem.store import Write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cxone_idem.clock import Reading
+    from cxone_idem.protocol import Stamp
+    from cxone_idem.store import Answer
+    from cxone_idem.writer import Writer
+
+    Change = Callable[[Record, Stamp], Record]
+
+
+class HeldRecord:
+    """What this process last wrote under a claim. Hold `lock` around `write`."""
+
+    def __init__(self, key: str, record: Record, writer: Writer) -> None:
+        self.key = key
+        self.record = record
+        self.lock = Lock()
+        self._writer = writer
+        # Writes whose answer never came: any of them may be what stands in the store.
+        self._unanswered: list[Record] = []
+
+    def write(self, change: Change, lease_ms: int = 0) -> Reading:
+        """Write the record as `change` makes it, against the version this claim wrote last."""
+        while True:
+            write = self.next_write(change, lease_ms)
+            ((answer, reading),) = self._writer.put_many([write])
+            if self.take(write.record, answer):
+                return reading
+
+    def next_write(self, change: Change, lease_ms: int = 0) -> Write:
+        """Return the write that makes the record as `change` says."""
+        if self.record.state is not State.IN_PROGRESS:
+            raise ClaimLostError(self.key, f"this claim is {self.record.state.value} already")
+        return Write(change(self.record, self._writer.stamp(lease_ms)), self.record.version)
+
+    def take(self, wanted: Record, answer: Answer | StoreError) -> bool:
+        """Take in the answer to a write; False if it has to be made again on an earlier one."""
+        if isinstance(answer, StoreError):
+            if answer.outcome_unknown:
+                self._unanswered.append(wanted)
+            raise answer
+        if answer.written or protocol.is_own(wanted, answer.seen):
+            self.record = wanted
+            return True
+        self._adopt(answer.seen)
+        return self.record.state is wanted.state is not State.IN_PROGRESS
+
+    def _adopt(self, seen: Record | None) -> None:
+        """Go on from an earlier write of ours that landed unanswered; raise if `seen` is none."""
+        for earlier in self._unanswered:
+            if protocol.is_own(earlier, seen):
+                self._unanswered.remove(earlier)
+                self.record = earlier
+                return
+        raise ClaimLostError(self.key, _loss(seen))
+
+
+def write_all(held: Sequence[HeldRecord], change: Change, writer: Writer) -> list[IdemError | None]:
+    """Change many records in as few requests as the store can; return each one's error, or None."""
+    with ExitStack() as locks:
+        for one in held:
+            locks.enter_context(one.lock)
+        plans = [_plan(one, change) for one in held]
+        replies = iter(writer.put_many([plan for plan in plans if isinstance(plan, Write)]))
+        return [
+            _finish(one, plan, next(replies).answer, change) if isinstance(plan, Write) else plan
+            for one, plan in zip(held, plans, strict=True)
+        ]
+
+
+def _plan(held: HeldRecord, change: Change) -> Write | IdemError:
+    try:
+        return held.next_write(change)
+    except IdemError as error:
+        return error
+
+
+def _finish(
+    held: HeldRecord, write: Write, answer: Answer | StoreError, change: Change
+) -> IdemError | None:
+    try:
+        if not held.take(write.record, answer):
+            held.write(change)
+    except IdemError as error:
+        return error
+    return None
+
+
+def _loss(seen: Record | None) -> str:
+    if seen is None:
+        return "its record is gone from the table; nothing was changed"
+    return (
+        f"its lease ended and generation {seen.generation} holds the key ({seen.state.value});"
+        " nothing was changed"
+    )
