@@ -30,7 +30,7 @@ class Acquisition:
     many keys in one request go the same way.
     """
 
-    def __init__(  # noqa: PLR0913 -- the key, its origin, and what this process writes with
+    def __init__(  # noqa: PLR0913, PLR0917 -- the key, its origin, and what this process writes with
         self,
         key: str,
         where: str,

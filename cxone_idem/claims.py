@@ -40,11 +40,12 @@ class Claims:
         new_version: Callable[[], str] = _random_version,
     ) -> None:
         self.config = Config() if config is None else config
+        self._holdings = Holdings()
         if self.config.disabled:
             logger.warning("CXONE_IDEM_DISABLED is set: every event runs, duplicates included")
             store = AcceptEverything()
+            self._holdings = Holdings(done_keys_max=0)
         self._writer = Writer(store, self.config.retention_seconds, now, new_version)
-        self._holdings = Holdings()
 
     def claim(
         self, key: str, *, context: LambdaContext | None = None, origin: Origin | None = None

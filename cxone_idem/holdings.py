@@ -23,7 +23,8 @@ logger = logging.getLogger("cxone_idem")
 class Holdings:
     """The claims of one deduplicator, by partition key. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, done_keys_max: int = _DONE_KEYS_MAX) -> None:
+        self._done_keys_max = done_keys_max
         self._lock = Lock()
         self._held: dict[str, Claimed] = {}
         self._unrecorded: dict[str, Claimed] = {}
@@ -57,7 +58,7 @@ class Holdings:
         with self._lock:
             self._done.pop(record.partition_key, None)
             self._done[record.partition_key] = record
-            if len(self._done) > _DONE_KEYS_MAX:
+            if len(self._done) > self._done_keys_max:
                 del self._done[next(iter(self._done))]
 
     def done(self, partition_key: str, writer: Writer) -> Record | None:
