@@ -77,9 +77,12 @@ def process_batch(
     process_event: Callable[[Envelope], object],
     *,
     context: LambdaContext | None = None,
+    max_workers: int | None = None,
 ) -> BatchResponse:
     """Run `process_event` once per key over an SQS batch; see `Deduplicator.process_batch`."""
-    return _deduplicator().process_batch(event, process_event, context=context)
+    return _deduplicator().process_batch(
+        event, process_event, context=context, max_workers=max_workers
+    )
 
 
 def _deduplicator() -> Deduplicator:

@@ -21,10 +21,15 @@ _DAY_SECONDS = 86_400
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}
 _ATTRIBUTE_NAME_MAX = 255
 _NAMESPACE_MAX = 255
+# More threads than this share one processor's time and one connection pool to no one's gain.
+_WORKERS_MAX = 100
 
 
-def _setting(default: Any, meaning: str, *, least: float = 0, most: float = 0) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "least": least, "most": most})
+def _setting(
+    default: Any, meaning: str, *, least: float = 0, most: float = 0, unit: str = "seconds"
+) -> Any:
+    limits = {"least": least, "most": most, "unit": unit}
+    return field(default=default, metadata={"meaning": meaning, **limits})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,14 @@ class Config:
     # 1 s: room for a claim and a completion with a lost answer each to be noticed and retried.
     min_remaining_seconds: float = _setting(
         1, "with less of the invocation left, no further message is started", least=0, most=900
+    )
+    # 1: a handler is taken for thread-safe only where somebody says so.
+    max_workers: int = _setting(
+        1,
+        "how many threads run the handler of a batch, which must be thread-safe if more than one",
+        least=1,
+        most=_WORKERS_MAX,
+        unit="threads",
     )
     disabled: bool = _setting(False, "`true` runs every event, undeduplicated")  # noqa: FBT003
 
@@ -95,16 +108,18 @@ class Config:
         return config
 
     def _mistakes(self) -> list[str]:
-        return [*self._wrong_seconds(), *self._wrong_names(), *self._wrong_choices()]
+        return [*self._wrong_numbers(), *self._wrong_names(), *self._wrong_choices()]
 
-    def _wrong_seconds(self) -> list[str]:
-        return [
-            f"{variable(setting.name)}={getattr(self, setting.name)!r} is not a number of seconds"
-            f" from {setting.metadata['least']:,} to {setting.metadata['most']:,}"
-            for setting in fields(self)
-            if setting.metadata["most"]
-            and not _within(getattr(self, setting.name), setting.metadata)
-        ]
+    def _wrong_numbers(self) -> list[str]:
+        mistakes = []
+        for setting in fields(self):
+            value, limits = getattr(self, setting.name), setting.metadata
+            if limits["most"] and not _within(value, limits):
+                mistakes.append(
+                    f"{variable(setting.name)}={value!r} is not a number of {limits['unit']}"
+                    f" from {limits['least']:,} to {limits['most']:,}"
+                )
+        return mistakes
 
     def _wrong_names(self) -> list[str]:
         mistakes = []
@@ -142,12 +157,18 @@ def variable(setting: str) -> str:
     return PREFIX + setting.upper()
 
 
-def _within(value: Any, limits: Mapping[str, float]) -> bool:
+def _within(value: Any, limits: Mapping[str, Any]) -> bool:
     return (
         isinstance(value, (int, float))
         and not isinstance(value, bool)
         and limits["least"] <= value <= limits["most"]
+        and (limits["unit"] == "seconds" or value == int(value))
     )
+
+
+def checked_workers(max_workers: object) -> int:
+    """Return a number of threads that was passed in code; raise `ConfigError` if it is none."""
+    return Config(max_workers=max_workers).max_workers  # type: ignore[arg-type]
 
 
 def _parse(text: str, default: Any) -> Any:
@@ -158,9 +179,9 @@ def _parse(text: str, default: Any) -> Any:
         return _SWITCH[text.lower()]
     if isinstance(default, (int, float)):
         try:
-            return float(text)
+            return int(text) if text.isdecimal() else float(text)
         except ValueError:
-            expected = "a number of seconds, such as 300"
+            expected = "a number, such as 300"
             raise ValueError(expected) from None
     return text
 

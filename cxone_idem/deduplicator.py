@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claims import Claims
-from cxone_idem.config import Config
+from cxone_idem.config import Config, checked_workers
 from cxone_idem.sqs_batch import BatchResponse, Envelope, process_batch
 from cxone_idem.store import AcceptEverything, Store
 
@@ -36,19 +36,23 @@ class Deduplicator(Claims):
         process_event: Callable[[Envelope], object],
         *,
         context: LambdaContext | None = None,
+        max_workers: int | None = None,
     ) -> BatchResponse:
         """Run `process_event` once per key over the messages of a Lambda event from SQS.
 
         `process_event` gets each message's parsed EventBridge envelope. Return the result to
         Lambda as it is: it names the messages that must come back. Pass Lambda's `context`, so that
-        leases end with the invocation and no message is started too late.
+        leases end with the invocation and no message is started too late. With `max_workers` (by
+        default `CXONE_IDEM_MAX_WORKERS`, 1) a thread-safe `process_event` runs in that many
+        threads; messages of one FIFO group or one key never run side by side.
 
         A message fails, and nothing else happens to it, if its handler raises, if it yields no key,
         if its key is in progress elsewhere or if the store cannot tell. Raises `IdemError` if
         `event` is not from SQS or a message has no id, and `TypeError` if `process_event` is no
         plain function; then the whole batch comes back.
         """
-        return process_batch(self, event, process_event, context)
+        workers = self.config.max_workers if max_workers is None else checked_workers(max_workers)
+        return process_batch(self, event, process_event, context, workers)
 
 
 def _store(config: Config) -> Store:

@@ -8,8 +8,8 @@ import boto3
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from cxone_idem.dynamodb_batch import StatementBatches
 from cxone_idem.dynamodb_answer import date_seconds, from_response, from_sdk, read_item
+from cxone_idem.dynamodb_batch import StatementBatches
 from cxone_idem.errors import ConfigError, StoreError
 from cxone_idem.item import Item, Layout
 from cxone_idem.record import NO_VERSION
@@ -81,7 +81,7 @@ class DynamoDBStore:
             )
         except ClientError as error:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                return self._refused(record, expected_version, error.response)
+                return self._refused(expected_version, error.response)
             raise from_response(error, self._table, _OPERATION) from error
         except BotoCoreError as error:
             raise from_sdk(error, self._table, _OPERATION) from error
@@ -115,9 +115,7 @@ class DynamoDBStore:
             "ExpressionAttributeValues": {":expected": {"S": expected_version}},
         }
 
-    def _refused(
-        self, record: Record, expected_version: str | None, response: Mapping[str, Any]
-    ) -> Answer:
+    def _refused(self, expected_version: str | None, response: Mapping[str, Any]) -> Answer:
         item: Item | None = response.get("Item")
         request_id = response.get("ResponseMetadata", {}).get("RequestId")
         if item is None and expected_version is None:

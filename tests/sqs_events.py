@@ -77,10 +77,8 @@ class Context:
 
     aws_request_id = "request-1"
 
-    def __init__(self, *remaining_ms: int) -> None:
-        self._remaining_ms = list(remaining_ms)
+    def __init__(self, remaining_ms: int) -> None:
+        self.remaining_ms = remaining_ms
 
     def get_remaining_time_in_millis(self) -> int:
-        if len(self._remaining_ms) > 1:
-            return self._remaining_ms.pop(0)
-        return self._remaining_ms[0]
+        return self.remaining_ms

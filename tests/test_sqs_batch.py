@@ -63,12 +63,14 @@ def test_claimed_run_completed_is_deleted_and_done(
 
 
 def test_already_done_is_deleted_unrun(deduplicator: Deduplicator, store: MemoryTable) -> None:
-    """A duplicate in a later batch costs one request and runs nothing."""
+    """A duplicate in a later batch costs one request, none in this process, and runs nothing."""
     handler = Handler()
     deduplicator.process_batch(batch_of("k"), handler)
     assert deduplicator.process_batch(batch_of("k"), handler) == {"batchItemFailures": []}
-    assert handler.keys == ["k"]
+    assert store.requests == 2
+    assert Deduplicator(store).process_batch(batch_of("k"), handler) == {"batchItemFailures": []}
     assert store.requests == 3
+    assert handler.keys == ["k"]
 
 
 def test_same_key_twice_in_one_batch_sends_nothing_for_the_second(
@@ -216,13 +218,19 @@ def test_an_ambiguous_claim_is_given_back_at_once(executes: bool) -> None:  # no
 def test_too_little_time_left_starts_nothing(
     deduplicator: Deduplicator, store: MemoryTable
 ) -> None:
-    """A message that could not be finished before the deadline is left unclaimed."""
-    handler = Handler()
-    context = Context(5000, 5000, 900)
+    """A message that could not be finished before the deadline is left, its key free."""
+    context = Context(5000)
+    keys: list[str] = []
+
+    def slow(event: dict[str, Any]) -> None:
+        keys.append(event["detail"]["IdempotencyKey"])
+        context.remaining_ms = 900
+
     event = batch_of("a", "b", "c")
-    assert failed(deduplicator.process_batch(event, handler, context=context)) == ["m1", "m2"]
-    assert handler.keys == ["a"]
-    assert store.requests == 2
+    assert failed(deduplicator.process_batch(event, slow, context=context)) == ["m1", "m2"]
+    assert failed(deduplicator.process_batch(event, slow, context=context)) == ["m0", "m1", "m2"]
+    assert keys == ["a"]
+    assert Deduplicator(store).claim("b")
 
 
 def test_the_lease_ends_with_the_invocation(store: MemoryTable, clock: MovableClock) -> None:

@@ -1,0 +1,63 @@
+"""Group commit of completions: each leaves at once if the line is free, else with the next group.
+
+The handler of the next message need not wait for the answer, so a completion costs a batch no time
+while handlers run; and the window between side effect and record stays one round trip.
+"""
+
+from __future__ import annotations
+
+from threading import Condition, Thread
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cxone_idem.claims import Claims
+    from cxone_idem.errors import IdemError
+    from cxone_idem.outcome import Claimed
+
+
+class Committer:
+    """Completes claims in a thread of its own, from the first one until `close`."""
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+        self._changed = Condition()
+        self._waiting: list[Claimed] = []
+        self._errors: dict[Claimed, IdemError | None] = {}
+        self._closed = False
+        self._thread: Thread | None = None
+        self._failure: BaseException | None = None
+
+    def submit(self, claim: Claimed) -> None:
+        """Have `claim` completed as soon as the line is free."""
+        with self._changed:
+            self._waiting.append(claim)
+            if self._thread is None:
+                self._thread = Thread(target=self._work, name="cxone_idem-committer", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def close(self) -> dict[Claimed, IdemError | None]:
+        """Wait until every completion is settled; return each one's error, or None."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+        return self._errors
+
+    def _work(self) -> None:
+        try:
+            while group := self._next_group():
+                errors = self._claims.complete_all(group)
+                self._errors.update(zip(group, errors, strict=True))
+        except BaseException as failure:  # noqa: BLE001 -- raised again in the thread that closes
+            self._failure = failure
+
+    def _next_group(self) -> list[Claimed]:
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            group, self._waiting = self._waiting, []
+            return group
