@@ -56,6 +56,7 @@ class BatchRun:
         self._done_keys: set[str] = set()
         self._blocked_groups: set[str] = set()
         self._stopping = False
+        self._last: _Job | None = None
 
     def settle(self, messages: Sequence[Message]) -> list[Fate]:
         """Bring every message to its end. Only BaseExceptions of the handler get out."""
@@ -65,6 +66,8 @@ class BatchRun:
             for start in range(0, len(messages), size):
                 chunk = [self._read(message) for message in messages[start : start + size]]
                 jobs += chunk
+                if self._max_workers == 1 and len(jobs) == len(messages):
+                    self._last = jobs[-1]
                 self._settle_chunk(chunk)
         finally:
             self._note_completions()
@@ -176,7 +179,7 @@ class BatchRun:
             return Fate.HANDLER_FAILED
         self._done_keys.add(job.key)
         self._completing[claim] = job
-        self._committer.submit(claim)
+        self._committer.submit(claim, last=job is self._last)
         return Fate.COMPLETED
 
     def _works(self, job: _Job) -> bool:

@@ -27,8 +27,14 @@ class Committer:
         self._thread: Thread | None = None
         self._failure: BaseException | None = None
 
-    def submit(self, claim: Claimed) -> None:
-        """Have `claim` completed as soon as the line is free."""
+    def submit(self, claim: Claimed, *, last: bool) -> None:
+        """Have `claim` completed as soon as the line is free; at once, here, if it is the only one.
+
+        After the `last` one there is nothing to do meanwhile, so it is not worth a thread.
+        """
+        if last and self._thread is None:
+            self._commit([claim])
+            return
         with self._changed:
             self._waiting.append(claim)
             if self._thread is None:
@@ -50,10 +56,12 @@ class Committer:
     def _work(self) -> None:
         try:
             while group := self._next_group():
-                errors = self._claims.complete_all(group)
-                self._errors.update(zip(group, errors, strict=True))
+                self._commit(group)
         except BaseException as failure:  # noqa: BLE001 -- raised again in the thread that closes
             self._failure = failure
+
+    def _commit(self, group: list[Claimed]) -> None:
+        self._errors.update(zip(group, self._claims.complete_all(group), strict=True))
 
     def _next_group(self) -> list[Claimed]:
         with self._changed:
