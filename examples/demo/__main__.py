@@ -7,48 +7,65 @@ import time
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from examples.demo import engine, race, report, takeover
+from examples.demo.stage import Stage
 from examples.local_stack import ministack
 
+if TYPE_CHECKING:
+    from examples.demo.takeover import Takeover
+    from examples.demo.tally import Tally
+
 INTRODUCTION = f"""\
-{race.EVENTS} conversation.start events, each sent to SQS {race.COPIES} x, to two consumers on DynamoDB (both local, \
-real HTTP):
-[bold]{race.NAIVE}[/]       if exists(key): return; process_event(event); insert(key)
-[bold]{race.IDEMPOTENT}[/]  process_batch(event, process_event)
+{race.EVENTS} conversation.start events, each sent to SQS twice, to two consumers on DynamoDB
+with {race.WORKERS} worker processes each (all of it on this machine, over HTTP):
+
+  [bold]{race.NAIVE:12}[/]if exists(key): return; process_event(event); insert(key)
+  [bold]{race.IDEMPOTENT:12}[/]process_batch(event, process_event)
+
+Meanwhile a third queue's worker, with {race.IDEMPOTENT}, is killed in the middle of an event.
 """
 
 
 def main() -> int:
-    """Run both scenes and report."""
+    """Play both scenes and report."""
     console = Console(highlight=False)
     console.print(INTRODUCTION)
     started = time.monotonic()
-    with TemporaryDirectory() as folder, ministack() as endpoint:
-        columns = (
-            TextColumn("{task.description:22}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        with (
-            closing(engine.sqs(endpoint)) as sqs,
-            closing(engine.dynamodb(endpoint)) as dynamodb,
-            Progress(*columns, console=console, transient=True) as progress,
-        ):
-            stage = (endpoint, sqs, dynamodb, Path(folder), progress)
-            tallies = race.run(*stage)
-            story = takeover.run(*stage)
+    tallies, outcome = _play(console)
     console.print(report.table(tallies))
-    console.print(report.story(story), soft_wrap=True)
-    console.print(f"All of this took {time.monotonic() - started:.0f} s.")
-    mistakes = report.mistakes(tallies, story)
+    console.print(report.story(outcome))
+    console.print(f"\nAll of this took {time.monotonic() - started:.0f} s.")
+    mistakes = report.mistakes(tallies, outcome)
     for mistake in mistakes:
         print(f"not as it should be: {mistake}", file=sys.stderr)
     return 1 if mistakes else 0
+
+
+def _play(console: Console) -> tuple[dict[str, Tally], Takeover]:
+    columns = (
+        TextColumn("  {task.description:10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("messages deleted"),
+        TimeElapsedColumn(),
+    )
+    with (
+        TemporaryDirectory() as folder,
+        ministack() as endpoint,
+        closing(engine.sqs(endpoint)) as sqs,
+        closing(engine.dynamodb(endpoint)) as dynamodb,
+        # A pipe gets no bar: it could not take back what was drawn.
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+    ):
+        stage = Stage(endpoint, sqs, dynamodb, Path(folder), bar)
+        # The lease of the killed worker runs while the consumers race.
+        with takeover.killed_worker(stage) as aftermath:
+            return race.run(stage), aftermath.wait()
 
 
 if __name__ == "__main__":

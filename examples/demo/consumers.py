@@ -1,4 +1,4 @@
-"""The two consumers: the naive one, and the same with cxone_idem. Each takes a batch from Lambda."""
+"""The two consumers: the naive one, and the same with cxone_idem."""
 
 from __future__ import annotations
 

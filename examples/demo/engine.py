@@ -25,12 +25,14 @@ _SETTINGS: dict[str, Any] = {
 
 def dynamodb(endpoint: str) -> DynamoDBClient:
     """Return a DynamoDB client for the engine at `endpoint`."""
-    return boto3.client("dynamodb", endpoint_url=endpoint, **_SETTINGS)
+    client: DynamoDBClient = boto3.client("dynamodb", endpoint_url=endpoint, **_SETTINGS)
+    return client
 
 
 def sqs(endpoint: str) -> SQSClient:
     """Return an SQS client for the engine at `endpoint`."""
-    return boto3.client("sqs", endpoint_url=endpoint, **_SETTINGS)
+    client: SQSClient = boto3.client("sqs", endpoint_url=endpoint, **_SETTINGS)
+    return client
 
 
 def create_table(client: DynamoDBClient, name: str) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 class What(str, Enum):
     """The kinds of entry."""
 
+    SENT = "sent"
     DELIVERED = "delivered"
     STARTED = "started"
     EFFECT = "effect"
@@ -21,7 +22,7 @@ class What(str, Enum):
 
 
 class Entry(NamedTuple):
-    """Something that happened to a key (a request: its DynamoDB operation), epoch seconds."""
+    """Something that happened to a key (a request: its DynamoDB operation), in epoch seconds."""
 
     what: What
     subject: str
@@ -35,9 +36,10 @@ class Ledger:
         # Line buffered: each entry is with the operating system before the next thing happens.
         self._file = path.open("a", buffering=1, encoding="utf-8")
 
-    def write(self, what: What, subject: str) -> None:
-        """Append an entry, stamped with the time."""
-        self._file.write(json.dumps([what.value, subject, time.time()]) + "\n")
+    def write(self, what: What, subject: str, at_seconds: float | None = None) -> None:
+        """Append an entry of something that happened `at_seconds`, by default now."""
+        stamp = time.time() if at_seconds is None else at_seconds
+        self._file.write(json.dumps([what.value, subject, stamp]) + "\n")
 
     def close(self) -> None:
         """Close the file."""
@@ -49,6 +51,11 @@ def read(folder: Path) -> list[Entry]:
     entries = [
         Entry(What(what), subject, at_seconds)
         for path in folder.glob("*.jsonl")
-        for what, subject, at_seconds in map(json.loads, path.read_text("utf-8").splitlines())
+        for what, subject, at_seconds in map(json.loads, _lines(path))
     ]
     return sorted(entries, key=lambda entry: entry.at_seconds)
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the finished lines: the writer may be at work, or killed."""
+    return path.read_text("utf-8").split("\n")[:-1]

@@ -25,7 +25,7 @@ def table(tallies: Mapping[str, Tally]) -> Table:
         side_by_side.add_column(name, justify="right")
     rows = {
         "events": "events",
-        "two copies within 100 ms": "delivered_close",
+        "both copies within 100 ms": "sent_close",
         "deliveries": "deliveries",
         "process_event ran": "processed",
         "events doubled": "doubled",
@@ -46,13 +46,14 @@ def table(tallies: Mapping[str, Tally]) -> Table:
 
 
 def story(takeover: Takeover) -> str:
-    """Return the killed worker's story in one sentence."""
+    """Return the killed worker's story in three lines."""
     return (
-        f"Worker {takeover.pid} was killed (SIGKILL) in the middle of key {takeover.key}:"
-        f" generation {takeover.generation_before} -> {takeover.generation_after}, taken over"
-        f" {takeover.waited_seconds:.1f} s later (lease {LEASE_SECONDS} s + 3 s margin),"
-        f" sent back to the queue {takeover.sent_back} x before, effects {takeover.effects},"
-        f" record {takeover.state_after}."
+        f"Worker {takeover.killed_pid} was killed (SIGKILL) at work on key {takeover.key}.\n"
+        f"Generation {takeover.generation_before} -> {takeover.generation_after}: another worker"
+        f" took over {takeover.waited_seconds:.1f} s later (lease {LEASE_SECONDS} s + 3 s margin;"
+        f" {takeover.sent_back} earlier\n"
+        f"deliveries were sent back to the queue). Effects: {takeover.effects}, record:"
+        f" {takeover.state_after}."
     )
 
 

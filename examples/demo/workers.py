@@ -6,9 +6,9 @@ import json
 import multiprocessing
 import signal
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from examples.demo import engine
 from examples.demo.conversations import key_of
@@ -16,9 +16,12 @@ from examples.demo.event_source import EventSource
 from examples.demo.ledger import Ledger, What
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.context import ForkServerProcess
     from multiprocessing.synchronize import Event
     from pathlib import Path
-    from types import TracebackType
+
+    from mypy_boto3_dynamodb import DynamoDBClient
 
     from examples.demo.consumers import MakeHandler
 
@@ -43,34 +46,10 @@ class Job:
     """How long `process_event` takes: the call to an API that a real one makes."""
 
 
-class Crew:
-    """Some workers on one job, from the start of a `with` block to its end."""
+class Crew(NamedTuple):
+    """Some workers on one job."""
 
-    def __init__(self, job: Job, size: int) -> None:
-        self._stop = _processes.Event()
-        job.ledger.mkdir(exist_ok=True)
-        self.processes = [
-            _processes.Process(target=_work, args=(job, self._stop), daemon=True)
-            for _ in range(size)
-        ]
-
-    def __enter__(self) -> Crew:
-        for process in self.processes:
-            process.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        for process in self.processes:
-            process.join(_STOP_SECONDS)
-            if process.exitcode is None:
-                process.kill()
-                process.join()
+    processes: list[ForkServerProcess]
 
     def check(self) -> None:
         """Raise if a worker has ended by itself: its messages would be waited for in vain."""
@@ -80,33 +59,66 @@ class Crew:
                 raise RuntimeError(message)
 
 
+@contextmanager
+def crew(job: Job, size: int) -> Iterator[Crew]:
+    """Run `size` workers until the block ends."""
+    stop = _processes.Event()
+    job.ledger.mkdir(exist_ok=True)
+    workers = [_processes.Process(target=_work, args=(job, stop), daemon=True) for _ in range(size)]
+    for worker in workers:
+        worker.start()
+    try:
+        yield Crew(workers)
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join(_STOP_SECONDS)
+            if worker.exitcode is None:
+                worker.kill()
+                worker.join()
+
+
 def _work(job: Job, stop: Event) -> None:
     # Ctrl-C reaches the whole group; the parent ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     path = job.ledger / f"{multiprocessing.current_process().pid}.jsonl"
-    parent = multiprocessing.parent_process()
     with (
         closing(Ledger(path)) as ledger,
         closing(engine.sqs(job.endpoint)) as sqs,
         closing(engine.dynamodb(job.endpoint)) as dynamodb,
     ):
-
-        def count_request(event_name: str, **_: object) -> None:
-            ledger.write(What.REQUEST, event_name.rpartition(".")[2])
+        _count_requests(dynamodb, ledger)
 
         def process_event(envelope: dict[str, Any]) -> None:
             ledger.write(What.STARTED, key_of(envelope))
             time.sleep(job.work_seconds)
             ledger.write(What.EFFECT, key_of(envelope))
 
-        # Sent over the wire one by one: the SDK's retries are counted as well.
-        dynamodb.meta.events.register("before-send.dynamodb", count_request)
         handler = job.make_handler(job.table, dynamodb, process_event)
         source = EventSource(sqs, job.queue_url)
-        while not stop.is_set() and parent is not None and parent.is_alive():
+        while not stop.is_set() and _parent_is_alive():
             event = source.receive()
-            if event is None:
-                continue
-            for record in event["Records"]:
-                ledger.write(What.DELIVERED, key_of(json.loads(record["body"])))
-            source.settle(event, handler(event))
+            if event is not None:
+                _note_delivery(event, ledger)
+                source.settle(event, handler(event))
+
+
+def _count_requests(client: DynamoDBClient, ledger: Ledger) -> None:
+    """Note each request that goes out on the wire, the SDK's own retries included."""
+
+    def note(event_name: str, **_: object) -> None:
+        ledger.write(What.REQUEST, event_name.rpartition(".")[2])
+
+    client.meta.events.register("before-send.dynamodb", note)
+
+
+def _parent_is_alive() -> bool:
+    parent = multiprocessing.parent_process()
+    return parent is not None and parent.is_alive()
+
+
+def _note_delivery(event: dict[str, Any], ledger: Ledger) -> None:
+    for record in event["Records"]:
+        key = key_of(json.loads(record["body"]))
+        ledger.write(What.SENT, key, int(record["attributes"]["SentTimestamp"]) / 1000)
+        ledger.write(What.DELIVERED, key)
