@@ -53,7 +53,7 @@ def by_the_verbs(claims: Deduplicator, delivery: str, tape: Tape) -> None:
 def by_the_batch(claims: Deduplicator, delivery: str, tape: Tape) -> None:
     """Consume with `process_batch`, one message in the batch."""
 
-    def process_event(event: object) -> None:  # noqa: ARG001 -- by contract
+    def process_event(_event: object) -> None:
         held = claims._held(KEY)  # noqa: SLF001 -- the claim itself is what the handler cannot see
         _work(held, tape)
 

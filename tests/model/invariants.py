@@ -9,6 +9,7 @@ from tests.model.process import Stop
 
 if TYPE_CHECKING:
     from cxone_idem.record import Record
+    from tests.model.process import Request
     from tests.model.state import State, Worker
     from tests.model.world import World
 
@@ -34,18 +35,18 @@ def broken_by_owners(state: State) -> str:
     return ""
 
 
-def broken_by_write(state: State, after: Record | None, world: World) -> str:
-    """Say what is wrong with a write that makes `after` of what stands in `state`."""
+def broken_by_write(state: State, request: Request, after: Record | None, world: World) -> str:
+    """Say what is wrong with a request that makes `after` of what stands in `state`."""
     before = state.record
     if before is None or before == after:
         return ""
     if before.state is RecordState.DONE and not _still_done(after):
         if state.now_ms < state.done_until_ms - world.retention_slack_ms:
             return DONE_ONCE
-    elif owner_of(before) != owner_of(after) and _in_force(before, state, world):
-        return OWN_RECORD
-    if owner_of(before) == owner_of(after):
+    elif owner_of(before) == owner_of(request.record):
         return ""
+    elif _in_force(before, state, world):
+        return OWN_RECORD
     return "" if _is_takeover(before, after) else OWN_RECORD
 
 

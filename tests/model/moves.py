@@ -48,7 +48,7 @@ def moves(state: State, world: World) -> Iterator[Move]:
     that worker goes first: whatever the others do before, they can as well do after, and a claim
     known earlier only exposes more.
     """
-    if not state.left.waits and not state.left.steps:
+    if world.reduced and not state.left.waits and not state.left.steps:
         for number, worker in enumerate(state.workers):
             if worker.answer is not None:
                 yield from _of_worker(state, world, number)
@@ -106,8 +106,11 @@ def _request(state: State, number: int, worker: Worker) -> Iterator[Move]:
 
 
 def _moments(state: State, world: World) -> set[int]:
-    """Return the moments worth waiting for: one that slows things down, and each earliest one at
-    which somebody may find a lease or a retention over."""
+    """Return the moments worth waiting for.
+
+    That is one that slows things down, and the first at which somebody may find the lease or the
+    retention over: what is legal then was so soonest.
+    """
     if state.record is None and all(worker.node.stop is Stop.REST for worker in state.workers):
         return set()
     ends_ms = {state.now_ms + world.slow_ms} if world.slow_ms else set()

@@ -33,10 +33,11 @@ class Stop(Enum):
 class Verb(Enum):
     """What a store is asked to do. The library only ever puts on a condition."""
 
-    PUT_IF = "put if"
-    PUT = "put"
+    PUT_IF = "put"
+    PUT = "put without a condition"
     READ = "read"
     DELETE = "delete"
+    CLAIM_IF_LAPSED = "put, if no item or lapsed by its clock,"
 
 
 class Request(NamedTuple):
@@ -129,9 +130,6 @@ class Port(Opaque):
             return told
         problem = "DynamoDB did not answer"
         raise StoreError(problem, "", "PutItem", outcome_unknown=bool(told))
-
-
-Deliver = "Callable[[Deduplicator, str, Tape], None]"
 
 
 class Program(NamedTuple):

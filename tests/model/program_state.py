@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from threading import Lock
@@ -36,20 +37,22 @@ class Shape:
     def of(self, thing: Any) -> Any:
         """Return the shape of any value; raise `TypeError` for a kind it does not know."""
         if isinstance(thing, Enum):
-            return thing.name
-        if isinstance(thing, str) and thing.startswith(NAME_MARK):
+            shape: Any = thing.name
+        elif isinstance(thing, str) and thing.startswith(NAME_MARK):
             self.names.append(thing)
-            return thing[:2]
-        if isinstance(thing, _PLAIN):
-            return thing
-        if isinstance(thing, Opaque) or isinstance(thing, _SAME_EVERYWHERE):
-            return type(thing).__name__
-        if isinstance(thing, tuple):
-            return (type(thing).__name__, *map(self.of, thing))
-        if is_dataclass(thing):
+            shape = thing[:2]
+        elif isinstance(thing, _PLAIN):
+            shape = thing
+        elif isinstance(thing, (Opaque, *_SAME_EVERYWHERE)):
+            shape = type(thing).__name__
+        elif isinstance(thing, tuple):
+            shape = (type(thing).__name__, *map(self.of, thing))
+        elif is_dataclass(thing):
             values = (getattr(thing, field.name) for field in fields(thing))
-            return (type(thing).__name__, *map(self.of, values))
-        return self._of_mutable(thing)
+            shape = (type(thing).__name__, *map(self.of, values))
+        else:
+            shape = self._of_mutable(thing)
+        return shape
 
     def of_frames(self, frame: FrameType | None, until: str) -> Any:
         """Return the shape of the calls from `frame` down to the function named `until`."""
@@ -72,28 +75,38 @@ class Shape:
 
 
 def _parts(thing: Any) -> list[Any]:
-    if isinstance(thing, dict):
-        return [part for item in sorted(thing.items(), key=_key_text) for part in item]
-    if isinstance(thing, list):
-        return thing
-    if isinstance(thing, (set, frozenset)):
-        return sorted(thing)
-    if isinstance(thing, BaseException):
-        return [*thing.args]
-    if isinstance(thing, FunctionType):
-        return [thing.__qualname__, *(cell.cell_contents for cell in thing.__closure__ or ())]
-    if isinstance(thing, MethodType):
-        return [thing.__func__.__qualname__, thing.__self__]
-    if isinstance(thing, range):
-        return [thing.start, thing.stop]
+    for kind, parts in _PARTS.items():
+        if isinstance(thing, kind):
+            return parts(thing)
+    if isinstance(thing, Iterator) and hasattr(thing, "__length_hint__"):
+        return [thing.__length_hint__()]
     if hasattr(thing, "__dict__"):
-        return [part for item in sorted(vars(thing).items()) for part in item]
-    slots = getattr(type(thing), "__slots__", None)
-    if slots is not None:
-        return [getattr(thing, name) for name in slots]
+        return _items(vars(thing))
+    if hasattr(type(thing), "__slots__"):
+        return [getattr(thing, name) for name in type(thing).__slots__]
     message = f"cannot compare a {type(thing).__name__}"
     raise TypeError(message)
 
 
+def _items(things: dict[Any, Any]) -> list[Any]:
+    return [part for item in sorted(things.items(), key=_key_text) for part in item]
+
+
+def _of_function(function: FunctionType) -> list[Any]:
+    cells = function.__closure__ or ()
+    return [function.__qualname__, *(cell.cell_contents for cell in cells)]
+
+
 def _key_text(item: tuple[Any, Any]) -> str:
     return str(item[0])
+
+
+_PARTS: dict[type, Callable[[Any], list[Any]]] = {
+    dict: _items,
+    list: list,
+    set: sorted,
+    BaseException: lambda error: [*error.args],
+    FunctionType: _of_function,
+    MethodType: lambda method: [method.__func__.__qualname__, method.__self__],
+    range: lambda numbers: [numbers.start, numbers.stop],
+}

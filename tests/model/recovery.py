@@ -8,7 +8,7 @@ from cxone_idem.clock import LEASE_MARGIN_MS
 from cxone_idem.record import State as RecordState
 from tests.model.invariants import DROPPED, NOTHING_LOST
 from tests.model.process import Input, Stop
-from tests.model.state import NAME_MARK
+from tests.model.program_state import NAME_MARK
 from tests.model.world import LEASE_MS, SECOND_MS
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # A claim takes one write, and one more for each that somebody moved on; here nobody else moves.
 _WRITES_MAX = 6
+_DROPS = {"already done", "deleted"}
 
 
 class Recovery:
@@ -51,9 +52,9 @@ class Recovery:
         # more to a lease that it stamps again.
         late_ms = self._scheduler.world.fast_ms + 2 * state.slowest_ms + SECOND_MS
         met = self._meet(state, state.now_ms + LEASE_MS + LEASE_MARGIN_MS + late_ms)
-        if met not in {"claimed", "already done"}:
+        if met not in {"claimed", *_DROPS}:
             return NOTHING_LOST
-        if met == "already done" and not state.finished:
+        if met in _DROPS and not state.finished:
             return DROPPED
         if state.record is None or state.record.state is not RecordState.DONE:
             return ""

@@ -28,6 +28,7 @@ class Scheduler:
     def __init__(self, world: World, nodes: Nodes) -> None:
         self.world = world
         self.nodes = nodes
+        self._last_events: tuple[Event, ...] = ()
         self._moves = {
             Kind.DELIVER: self._deliver,
             Kind.EXECUTE: self._execute,
@@ -52,6 +53,12 @@ class Scheduler:
         date_seconds = state.now_ms // SECOND_MS if self.world.tells_date else None
         return carry_out(state.record, request, date_seconds)
 
+    def events(self, state: State, move: Move) -> tuple[Event, ...]:
+        """Return what a worker does in a move, for those who tell of it."""
+        self._last_events = ()
+        self.play(state, move)
+        return self._last_events
+
     def _deliver(self, state: State, move: Move) -> Outcome:
         delivery = fresh_name("d", state.live_names())
         worker = state.workers[move.worker]._replace(delivery=delivery, until_ms=0)
@@ -74,7 +81,7 @@ class Scheduler:
     def _fail(self, state: State, move: Move) -> Outcome:
         worker = state.workers[move.worker]
         state = self._spend_loss(state, move)
-        state = state.with_worker(move.worker, worker._replace(answer=None))
+        state = state.with_worker(move.worker, worker._replace(answer=None, excused=True))
         return self._tell(state, move.worker, _OUTCOME_UNKNOWN.get(move.detail, False))
 
     def _ghost(self, state: State, move: Move) -> Outcome:
@@ -117,7 +124,7 @@ class Scheduler:
 
     def _carry_out(self, state: State, request: Request, sent_ms: int) -> tuple[State, Answer, str]:
         record, answer = self.answer(state, request)
-        broken = invariants.broken_by_write(state, record, self.world)
+        broken = invariants.broken_by_write(state, request, record, self.world)
         if record is not state.record:
             done = record is not None and record.state is RecordState.DONE
             # Retention counts from `complete`, whenever its write arrived.
@@ -131,6 +138,7 @@ class Scheduler:
         fresh = fresh_name("v", state.live_names())
         clock_ms = state.now_ms + before.clock_ms
         node, events = self.nodes.step(before.node, Input(told, clock_ms, fresh))
+        self._last_events = events
         broken = ""
         worker = before
         for event in events:
@@ -149,7 +157,4 @@ def _after_event(worker: Worker, event: Event) -> Worker:
         return worker._replace(until_ms=worker.sent_ms + LEASE_MS, excused=False)
     # After `raised` it has given the key up; after a completion it is the record that speaks.
     given_up = event.kind in {"raised", "lost", "kept"} or event.detail in _SETTLES
-    left_behind = event.kind in {"unclaimed", "unreachable", "kept"}
-    return worker._replace(
-        until_ms=0 if given_up else worker.until_ms, excused=worker.excused or left_behind
-    )
+    return worker._replace(until_ms=0) if given_up else worker

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tests.model.moves import Move, moves
 from tests.model.recovery import Recovery
 from tests.model.scheduler import Scheduler
-from tests.model.state import Nodes, State, first_state
+from tests.model.state import Nodes, State, first_state, shape_of
+from tests.model.story import tell
 
 if TYPE_CHECKING:
     from tests.model.process import Program
@@ -32,14 +33,14 @@ class Found(NamedTuple):
     recoveries: int
     seconds: float
     broken: str = ""
-    way: tuple[Move, ...] = ()
-    """The shortest way to what is broken."""
+    story: str = ""
+    """The shortest way to what is broken, told."""
 
     def __str__(self) -> str:
         return (
             f"{self.world.name}: {self.states:,} states, {self.transitions:,} transitions,"
-            f" depth {self.depth}, {self.programs:,} program states, {self.recoveries:,} recoveries,"
-            f" {self.seconds:.1f} s [{self.world.budget}]"
+            f" depth {self.depth}, {self.programs:,} program states,"
+            f" {self.recoveries:,} recoveries, {self.seconds:.1f} s [{self.world.budget}]"
         )
 
 
@@ -47,10 +48,12 @@ class Search:
     """A breadth-first search; what it breaks first is broken in the fewest moves."""
 
     def __init__(self, program: Program, world: World) -> None:
-        self.scheduler = Scheduler(world, Nodes(program))
+        self.scheduler = Scheduler(world, Nodes(program, merge=world.reduced))
         self._world = world
         self._recovery = Recovery(self.scheduler)
         self._transitions = 0
+        self.stores: set[tuple[Any, ...]] = set()
+        """What the store and the ledger can show, names apart."""
         self._came_from: dict[tuple[Any, ...], tuple[tuple[Any, ...], Move] | None] = {}
 
     def run(self) -> Found:
@@ -62,7 +65,8 @@ class Search:
         first = first_state(self._world, self.scheduler.nodes)
         frontier = [(first.key(), first)]
         self._came_from[frontier[0][0]] = None
-        broken, way = "", ()
+        broken = ""
+        way: tuple[Move, ...] = ()
         try:
             while frontier and not broken:
                 frontier, broken, way = self._widen(frontier)
@@ -78,7 +82,7 @@ class Search:
             len(self._recovery),
             time.perf_counter() - began,
             broken,
-            way,
+            tell(self.scheduler, way, broken) if broken else "",
         )
 
     def _widen(self, frontier: _Frontier) -> tuple[_Frontier, str, tuple[Move, ...]]:
@@ -91,6 +95,7 @@ class Search:
                 if after_key not in self._came_from:
                     self._came_from[after_key] = (key, move)
                     broken = broken or self._recovery.broken(after)
+                    self.stores.add((after.now_ms, after.finished, shape_of(after.record)[0]))
                     wider.append((after_key, after))
                 if broken:
                     return wider, broken, (*self._way(key), move)

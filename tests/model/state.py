@@ -31,8 +31,9 @@ class Node:
 class Nodes:
     """All nodes met so far, and where each input leads from each."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, merge: bool = True) -> None:
         self._program = program
+        self._merge = merge
         self._known: dict[tuple[Any, ...], Node] = {}
         self._numbers: dict[Any, int] = {}
         self._steps: dict[tuple[int, Input], tuple[Node, tuple[Event, ...]]] = {}
@@ -52,7 +53,8 @@ class Nodes:
 
     def _run(self, inputs: tuple[Input, ...]) -> tuple[Node, tuple[Event, ...]]:
         paused = self._program.run(inputs)
-        number = self._numbers.setdefault(paused.shape, len(self._numbers))
+        shape = paused.shape if self._merge else inputs
+        number = self._numbers.setdefault(shape, len(self._numbers))
         node = self._known.get((number, paused.names))
         if node is None:
             node = self._known[number, paused.names] = Node(inputs, paused, number)
@@ -100,11 +102,11 @@ class State(NamedTuple):
 
     def live_names(self) -> set[str]:
         """Return all versions and deliveries that somebody could still compare something with."""
-        live = set(_shape(self.record)[1])
+        live = set(shape_of(self.record)[1])
         for worker in self.workers:
-            live.update(worker.node.names, _shape(worker.answer)[1], (worker.delivery,))
+            live.update(worker.node.names, shape_of(worker.answer)[1], (worker.delivery,))
         for ghost in self.ghosts:
-            live.update(_shape(ghost[1])[1])
+            live.update(shape_of(ghost[1])[1])
         return live
 
     def key(self) -> tuple[Any, ...]:
@@ -112,7 +114,7 @@ class State(NamedTuple):
         things: list[Any] = [self.now_ms, self.left, self.finished, self.done_until_ms]
         names: list[str] = []
         for value in (self.record, *(ghost[1] for ghost in self.ghosts)):
-            number, found = _shape(value)
+            number, found = shape_of(value)
             things.append(number)
             names += found
         things += (self.slowest_ms, *(ghost[0] for ghost in self.ghosts))
@@ -140,7 +142,7 @@ _shapes: dict[Any, tuple[int, tuple[str, ...]]] = {}
 _shape_numbers: dict[Any, int] = {}
 
 
-def _shape(value: Any) -> tuple[int, tuple[str, ...]]:
+def shape_of(value: Any) -> tuple[int, tuple[str, ...]]:
     """Return a number for the shape of a record, an answer or a request, and the names in it."""
     found = _shapes.get(value)
     if found is None:
@@ -151,7 +153,7 @@ def _shape(value: Any) -> tuple[int, tuple[str, ...]]:
 
 
 def _part(worker: Worker, now_ms: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    number, names = _shape(worker.answer)
+    number, names = shape_of(worker.answer)
     # A promise that is over promises nothing, whenever it ended.
     until_ms = max(0, worker.until_ms - now_ms)
     part = (worker.node.number, worker.clock_ms, worker.sent_ms, worker.excused, until_ms, number)

@@ -28,6 +28,11 @@ class Table(MemoryStore):
             return self.put_if(request.record, request.expected_version)
         if request.verb is Verb.READ:
             return Answer(written=False, seen=self._records.get(where))
+        if request.verb is Verb.CLAIM_IF_LAPSED:
+            seen = self._records.get(where)
+            # The client's clock, as it puts it into the condition.
+            lapsed = seen is None or seen.lease_until_ms <= (request.record.claimed_at_ms or 0)
+            return self.put_if(request.record, seen.version if seen and lapsed else None)
         self._records.pop(where, None)
         if request.verb is Verb.PUT:
             self._records[where] = request.record
