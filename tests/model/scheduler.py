@@ -19,7 +19,7 @@ Outcome = tuple[State, str]
 """The next state, and the invariant that is broken or nothing."""
 
 _OUTCOME_UNKNOWN = {"answer lost": True, "request lost": True, "request delayed": True}
-_SETTLES = {"complete", "release"}
+_SETTLED = {Event("settled", "complete"), Event("settled", "release")}
 
 
 class Scheduler:
@@ -155,6 +155,7 @@ def _after_event(worker: Worker, event: Event) -> Worker:
     """Return what is promised to a worker after something it did."""
     if event.kind == "claimed" or event == Event("settled", "extend"):
         return worker._replace(until_ms=worker.sent_ms + LEASE_MS, excused=False)
-    # After `raised` it has given the key up; after a completion it is the record that speaks.
-    given_up = event.kind in {"raised", "lost", "kept"} or event.detail in _SETTLES
+    # After `raised` it has given the key up; after a completion it is the record that speaks. A
+    # completion that the store did not take leaves the lease as it was.
+    given_up = event.kind in {"raised", "lost", "kept"} or event in _SETTLED
     return worker._replace(until_ms=0) if given_up else worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -60,6 +61,8 @@ class Search:
         """Search until nothing new appears or something is broken."""
         # A log line for every expected failure of a million runs would be most of the time.
         logging.getLogger("cxone_idem").disabled = True
+        # States refer to no state that refers back: looking for cycles among a million is in vain.
+        gc.disable()
         began = time.perf_counter()
         depth = 0
         first = first_state(self._world, self.scheduler.nodes)
@@ -73,6 +76,7 @@ class Search:
                 depth += bool(frontier or broken)
         finally:
             logging.getLogger("cxone_idem").disabled = False
+            gc.enable()
         return Found(
             self._world,
             len(self._came_from),

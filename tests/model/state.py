@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.model.process import Event, Input, Paused, Program, Request, Stop
+from tests.model.process import Event, Input, Paused, Program, Request
 from tests.model.program_state import NAME_MARK, Shape
 
 if TYPE_CHECKING:
@@ -163,6 +163,3 @@ def _part(worker: Worker, now_ms: int) -> tuple[tuple[int, ...], tuple[str, ...]
 def _renamed(names: Sequence[str]) -> list[int]:
     numbers: dict[str, int] = {}
     return [numbers.setdefault(name, len(numbers)) for name in names]
-
-
-__all__ = ["Node", "Nodes", "State", "Stop", "Worker", "first_state", "fresh_name"]

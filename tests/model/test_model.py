@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.model.search import Found
 
-# The large worlds take minutes each.
+# The large worlds take minutes.
 _WORLDS = (*SHORT, *LONG) if os.environ.get("CXONE_IDEM_TEST_MODEL") == "long" else SHORT
 
 
