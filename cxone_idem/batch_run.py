@@ -14,7 +14,7 @@ from cxone_idem.invocation import Invocation, LambdaContext
 from cxone_idem.outcome import AlreadyDone, Claimed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from cxone_idem.claims import Claims
     from cxone_idem.sqs_message import Message
@@ -106,10 +106,11 @@ class BatchRun:
             blocked = job.message.group in self._blocked_groups
             if job.fate is None and not blocked and job.key not in self._done_keys:
                 first.setdefault(job.key, job)
-        for job, outcome in zip(first.values(), self._claim(first.values()), strict=True):
+        jobs = list(first.values())
+        for job, outcome in zip(jobs, self._claim(jobs), strict=True):
             job.outcome = outcome
 
-    def _claim(self, jobs: Iterable[_Job]) -> list[Claimed | AlreadyDone | IdemError]:
+    def _claim(self, jobs: list[_Job]) -> list[Claimed | AlreadyDone | IdemError]:
         wanted = [(job.key, job.message.origin(job.envelope, self._invocation)) for job in jobs]
         return self._claims.claim_all(wanted, self._context)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from threading import Lock
+from threading import Condition, Lock
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,8 @@ def _key_text(item: tuple[Any, Any]) -> str:
 _PARTS: dict[type, Callable[[Any], list[Any]]] = {
     dict: _items,
     list: list,
+    deque: list,
+    Condition: lambda _: [],
     set: sorted,
     BaseException: lambda error: [*error.args],
     FunctionType: _of_function,
