@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from examples.demo.consumers import MakeHandler
 
-# Forked from a small server that has the AWS SDK imported: each worker would take 0.3 s for that.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["examples.demo.workers", "examples.demo.consumers"])
+_processes.set_forkserver_preload(["examples.demo.warm"])
 
 # An idle worker asks for messages for one second at a time; more than that is a busy machine.
 _STOP_SECONDS = 15
