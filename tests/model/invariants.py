@@ -1,0 +1,99 @@
+"""What must never be false, said about the store and the ledger and never about the library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxone_idem.record import State as RecordState
+from tests.model.process import Stop
+
+if TYPE_CHECKING:
+    from cxone_idem.record import Record
+    from tests.model.process import Request
+    from tests.model.state import State, Worker
+    from tests.model.world import World
+
+ONE_OWNER = "(a) a worker inside its promised lease is not the only owner"
+DONE_ONCE = "(b) work was given out again after DONE, within the retention"
+OWN_RECORD = "(c) a record was changed by a worker that does not own it"
+NOTHING_LOST = "(d) a later delivery does not get the work"
+OWN_WRITE = "(e) a worker was turned away by its own write"
+DROPPED = "(d) an event was dropped though nobody had done its work"
+
+
+def owner_of(record: Record | None) -> str:
+    """Return whose delivery a record stands for."""
+    return (record.origin.message_id or "") if record is not None else ""
+
+
+def broken_by_owners(state: State) -> str:
+    """Say what is wrong with who owns the key: what stands must be the one owner's."""
+    for worker in state.workers:
+        if worker.until_ms > state.now_ms and owner_of(state.record) != worker.delivery:
+            done = state.record is not None and state.record.state is RecordState.DONE
+            return DONE_ONCE if done else ONE_OWNER
+    return ""
+
+
+def broken_by_write(state: State, request: Request, after: Record | None, world: World) -> str:
+    """Say what is wrong with a request that makes `after` of what stands in `state`."""
+    before = state.record
+    if before is None or before == after:
+        return ""
+    if before.state is RecordState.DONE and not _still_done(after):
+        if state.now_ms < state.done_until_ms - world.retention_slack_ms:
+            return DONE_ONCE
+    elif owner_of(before) == owner_of(request.record):
+        return ""
+    elif _in_force(before, state, world):
+        return OWN_RECORD
+    return "" if _is_takeover(before, after) else OWN_RECORD
+
+
+def broken_by_sweep(state: State, world: World) -> str:
+    """Say what is wrong with TTL deleting what stands now."""
+    early = state.now_ms < state.done_until_ms - world.retention_slack_ms
+    return DONE_ONCE if early else ""
+
+
+def broken_by_news(state: State, number: int, event: str) -> str:
+    """Say what is wrong with what a worker has just been told by the library."""
+    worker = state.workers[number]
+    if event in {"already done", "deleted"}:
+        return "" if state.finished else DROPPED
+    seen = worker.answer.seen if worker.answer is not None else None
+    if event not in {"in progress", "lost"} or seen is None:
+        return ""
+    return OWN_WRITE if owner_of(seen) == worker.delivery else ""
+
+
+def broken_at_rest(record: Record | None, worker: Worker) -> str:
+    """Say what is wrong with what a worker leaves behind after a delivery."""
+    if worker.node.stop is not Stop.REST or worker.excused or owner_of(record) != worker.delivery:
+        return ""
+    assert record is not None
+    return OWN_WRITE if record.state is RecordState.IN_PROGRESS else ""
+
+
+def _still_done(after: Record | None) -> bool:
+    return after is not None and after.state is RecordState.DONE
+
+
+def _is_takeover(before: Record, after: Record | None) -> bool:
+    return (
+        after is not None
+        and after.state is RecordState.IN_PROGRESS
+        and after.generation == before.generation + 1
+    )
+
+
+def _in_force(before: Record, state: State, world: World) -> bool:
+    """Tell whether the lease that stands still runs, by the true time."""
+    if before.state is not RecordState.IN_PROGRESS:
+        return False
+    if world.tells_date and before.lease_until_ms > state.now_ms:
+        return True
+    return any(
+        worker.delivery == owner_of(before) and worker.until_ms > state.now_ms
+        for worker in state.workers
+    )

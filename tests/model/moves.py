@@ -1,0 +1,136 @@
+"""All that can happen next in a state, within the budget."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cxone_idem.record import State as RecordState
+from tests.model.consumer import Work
+from tests.model.process import Stop
+from tests.model.world import SECOND_MS, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cxone_idem.record import Record
+    from tests.model.state import State, Worker
+
+
+class Kind(Enum):
+    """The kinds of moves."""
+
+    DELIVER = "deliver"
+    EXECUTE = "execute"
+    ANSWER = "answer"
+    RETRY = "retry"
+    FAIL = "fail"
+    GHOST = "ghost"
+    WORK = "work"
+    CRASH = "crash"
+    WAIT = "wait"
+    SWEEP = "sweep"
+    STEP = "step"
+
+
+class Move(NamedTuple):
+    """One step of one participant."""
+
+    kind: Kind
+    worker: int = -1
+    detail: Any = None
+
+
+def moves(state: State, world: World) -> Iterator[Move]:
+    """Yield the moves that can come next; all of them, or enough to meet all that can go wrong.
+
+    Once time stands still for good, an answer that is on its way touches its own worker only. So
+    that worker goes first: whatever the others do before, they can as well do after, and a claim
+    known earlier only exposes more.
+    """
+    if world.reduced and not state.left.waits and not state.left.steps:
+        for number, worker in enumerate(state.workers):
+            if worker.answer is not None:
+                yield from _of_worker(state, world, number)
+                return
+    for number in range(len(state.workers)):
+        yield from _of_worker(state, world, number)
+    for index in range(len(state.ghosts)):
+        yield Move(Kind.GHOST, detail=index)
+    if state.left.waits:
+        for until_ms in sorted(_moments(state, world)):
+            yield Move(Kind.WAIT, detail=until_ms)
+    if _expired(state.record, state.now_ms):
+        yield Move(Kind.SWEEP)
+
+
+def _of_worker(state: State, world: World, number: int) -> Iterator[Move]:
+    worker = state.workers[number]
+    if worker.node.stop is Stop.REST:
+        if state.left.deliveries:
+            yield Move(Kind.DELIVER, number)
+    elif worker.node.stop is Stop.HANDLER:
+        yield from _work(state, number)
+    else:
+        yield from _request(state, number, worker)
+    if state.left.crashes and worker.node.inputs:
+        yield Move(Kind.CRASH, number)
+    if state.left.steps:
+        yield Move(Kind.STEP, number, world.step_ms)
+        yield Move(Kind.STEP, number, -world.step_ms)
+
+
+def _work(state: State, number: int) -> Iterator[Move]:
+    yield Move(Kind.WORK, number, Work.RETURNS)
+    if state.left.raises:
+        yield Move(Kind.WORK, number, Work.RAISES)
+    if state.left.extensions:
+        yield Move(Kind.WORK, number, Work.EXTENDS)
+
+
+def _request(state: State, number: int, worker: Worker) -> Iterator[Move]:
+    if worker.answer is not None:
+        yield Move(Kind.ANSWER, number)
+        if state.left.losses:
+            yield Move(Kind.RETRY, number)
+            yield Move(Kind.FAIL, number, "answer lost")
+        return
+    yield Move(Kind.EXECUTE, number)
+    if state.left.losses:
+        yield Move(Kind.FAIL, number, "request lost")
+        yield Move(Kind.FAIL, number, "refused")
+    if state.left.ghosts:
+        yield Move(Kind.FAIL, number, "request delayed")
+        if state.left.crashes:
+            yield Move(Kind.CRASH, number, "request delayed")
+
+
+def _moments(state: State, world: World) -> set[int]:
+    """Return the moments worth waiting for.
+
+    That is one that slows things down, and the first at which somebody may find the lease or the
+    retention over: what is legal then was so soonest.
+    """
+    if state.record is None and all(worker.node.stop is Stop.REST for worker in state.workers):
+        return set()
+    ends_ms = {state.now_ms + world.slow_ms} if world.slow_ms else set()
+    record = state.record
+    if record is not None and record.state is RecordState.IN_PROGRESS:
+        ends_ms.add(_seen_at(record.lease_until_ms, world))
+    elif record is not None and record.state is RecordState.DONE and record.expires_at is not None:
+        ends_ms.add(_seen_at(record.expires_at * SECOND_MS, world))
+    return {end_ms for end_ms in ends_ms if end_ms > state.now_ms}
+
+
+def _seen_at(end_ms: int, world: World) -> int:
+    if world.tells_date:
+        return -(-end_ms // SECOND_MS) * SECOND_MS
+    return end_ms - max(world.clocks_ms)
+
+
+def _expired(record: Record | None, now_ms: int) -> bool:
+    return (
+        record is not None
+        and record.expires_at is not None
+        and record.expires_at * SECOND_MS <= now_ms
+    )

@@ -1,0 +1,76 @@
+"""What a later delivery meets if all workers die right now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxone_idem.clock import LEASE_MARGIN_MS
+from cxone_idem.record import State as RecordState
+from tests.model.invariants import DROPPED, NOTHING_LOST
+from tests.model.process import Input, Stop
+from tests.model.program_state import NAME_MARK
+from tests.model.world import LEASE_MS, SECOND_MS
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tests.model.scheduler import Scheduler
+    from tests.model.state import State
+
+# A claim takes one write, and one more for each that somebody moved on; here nobody else moves.
+_WRITES_MAX = 6
+_DROPS = {"already done", "deleted"}
+
+
+class Recovery:
+    """Sends a delivery to a fresh worker, one lease after everybody died."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._known: dict[Any, str] = {}
+
+    def __len__(self) -> int:
+        """Return how many different ends were recovered from."""
+        return len(self._known)
+
+    def broken(self, state: State) -> str:
+        """Say what is wrong with what such a delivery meets."""
+        key = (
+            state.record,
+            state.now_ms,
+            state.finished,
+            state.done_until_ms,
+            state.slowest_ms,
+        )
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._broken(state)
+        return found
+
+    def _broken(self, state: State) -> str:
+        # A worker takes the store's clock to be ahead by its last round trip, and adds that once
+        # more to a lease that it stamps again.
+        late_ms = self._scheduler.world.fast_ms + 2 * state.slowest_ms + SECOND_MS
+        met = self._meet(state, state.now_ms + LEASE_MS + LEASE_MARGIN_MS + late_ms)
+        if met not in {"claimed", *_DROPS}:
+            return NOTHING_LOST
+        if met in _DROPS and not state.finished:
+            return DROPPED
+        if state.record is None or state.record.state is not RecordState.DONE:
+            return ""
+        past_ms = max(state.now_ms, state.done_until_ms) + SECOND_MS + late_ms
+        return "" if self._meet(state, past_ms) == "claimed" else NOTHING_LOST
+
+    def _meet(self, state: State, now_ms: int) -> str:
+        nodes = self._scheduler.nodes
+        told: object = f"{NAME_MARK}Z1"
+        node = nodes.born
+        state = state._replace(now_ms=now_ms)
+        for number in range(_WRITES_MAX):
+            node, events = nodes.step(node, Input(told, now_ms, f"{NAME_MARK}z{number}"))
+            if node.stop is not Stop.STORE:
+                return events[-1].kind
+            assert node.request is not None
+            record, told = self._scheduler.answer(state, node.request)
+            state = state._replace(record=record)
+        return "no end"

@@ -1,0 +1,115 @@
+"""The way to a broken invariant, told so that a reader can follow it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.model.invariants import DROPPED, NOTHING_LOST
+from tests.model.moves import Kind, Move
+from tests.model.process import Request, Stop, Verb
+from tests.model.state import first_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cxone_idem.record import Record
+    from cxone_idem.store import Answer
+    from tests.model.process import Event
+    from tests.model.scheduler import Scheduler
+    from tests.model.state import State, Worker
+
+_EVENTS = {
+    "claimed": "owns the key and starts its handler",
+    "already done": "is told it is done and drops the event",
+    "in progress": "is told to come back later",
+    "unclaimed": "cannot claim: the store failed",
+    "returned": "handler returns: the effect is made",
+    "raised": "handler raises",
+    "lost": "is told its claim is lost",
+    "unreachable": "cannot reach the store",
+    "settled": "succeeds",
+    "kept": "leaves the message in its queue",
+    "deleted": "deletes the message",
+}
+
+
+def tell(scheduler: Scheduler, way: Iterable[Move], broken: str) -> str:
+    """Return the story of a way through a world, one move a line."""
+    world = scheduler.world
+    clocks = ", ".join(
+        f"{name} {clock_ms / 1000:+g} s"
+        for name, clock_ms in zip("ABC", world.clocks_ms, strict=True)
+        if clock_ms
+    )
+    lines = [f"{world.name}" + (f" (clocks: {clocks})" if clocks else "")]
+    state = first_state(world, scheduler.nodes)
+    ended_badly = ""
+    for number, move in enumerate(way, start=1):
+        after, ended_badly = scheduler.play(state, move)
+        at_seconds = (state.now_ms - world.start_ms) / 1000
+        lines.append(f"  {number:2} {at_seconds:6.1f} s  {_line(scheduler, state, move, after)}")
+        state = after
+    if broken in {NOTHING_LOST, DROPPED} and not ended_badly:
+        lines.append(
+            "     then all workers die; a delivery comes one lease later, or past retention"
+        )
+    return "\n".join([*lines, f"  => broken: {broken}"])
+
+
+def _line(scheduler: Scheduler, state: State, move: Move, after: State) -> str:
+    if move.kind is Kind.WAIT:
+        return f"{(move.detail - state.now_ms) / 1000:g} s pass"
+    if move.kind is Kind.SWEEP:
+        return "TTL deletes the item"
+    if move.kind is Kind.GHOST:
+        return f"a delayed request arrives: {_asked(state.ghosts[move.detail][1])}"
+    worker, later = state.workers[move.worker], after.workers[move.worker]
+    return f"{'ABC'[move.worker]}{_deed(scheduler, state, move, worker, later)}"
+
+
+def _deed(scheduler: Scheduler, state: State, move: Move, worker: Worker, later: Worker) -> str:
+    if move.kind is Kind.EXECUTE:
+        assert worker.node.request is not None
+        assert later.answer is not None
+        return f"'s request arrives: {_asked(worker.node.request)} {_said(later.answer)}"
+    if move.kind is Kind.RETRY:
+        return "'s answer is lost; the SDK sends the same request again"
+    if move.kind is Kind.CRASH:
+        return " crashes" + (f", its {move.detail}" if move.detail else "")
+    if move.kind is Kind.STEP:
+        return f"'s clock is set by {move.detail / 1000:+g} s"
+    deeds: dict[Kind, str] = {
+        Kind.DELIVER: " gets a delivery",
+        Kind.ANSWER: " gets the answer",
+        Kind.FAIL: f" gives up on the store ({move.detail})",
+    }
+    deed = deeds.get(move.kind, "")
+    told = [deed] if deed else []
+    told += [_event(event) for event in scheduler.events(state, move)]
+    if later.node.stop is Stop.STORE:
+        assert later.node.request is not None
+        told.append(f"sends: {_asked(later.node.request)}")
+    return (" " if not deed else "") + "; ".join(told)
+
+
+def _event(event: Event) -> str:
+    return f"{event.detail} {_EVENTS[event.kind]}".strip()
+
+
+def _asked(request: Request) -> str:
+    if request.verb in {Verb.READ, Verb.DELETE}:
+        return str(request.verb.value)
+    wanted: str = f"{request.verb.value} {_brief(request.record)}"
+    if request.verb is not Verb.PUT_IF:
+        return wanted
+    return f"{wanted}, if {'no item' if request.expected_version is None else 'unchanged'}"
+
+
+def _said(answer: Answer) -> str:
+    if answer.written:
+        return "-> done"
+    return f"-> {_brief(answer.seen)} stands" if answer.seen else "-> no item"
+
+
+def _brief(record: Record) -> str:
+    return f"{record.state.value} of claim {record.generation} [{record.version[1:]}]"
