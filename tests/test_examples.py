@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import Claimed, Deduplicator, InProgressError, MemoryStore
+from examples.demo.ledger import Ledger, What, read
+from examples.demo.report import mistakes
+from examples.demo.takeover import Takeover
+from examples.demo.tally import Tally, count
+from tests.engines import MISSING, is_missing
 from tests.sqs_events import Context, batch, batch_of, envelope, failed, record
 
 if TYPE_CHECKING:
@@ -130,3 +138,75 @@ def test_the_direct_example_fails_while_another_worker_is_at_it(
     elsewhere.release()
     eventbridge_direct.handler(envelope("k"), Context(30_000))
     assert capsys.readouterr().out == "conversation.start: processed event event-of-k\n"
+
+
+RESCUED = Takeover("k", 1, 1, 2, "DONE", 6.0, 4, 1)
+ONCE = Tally(events=3, sent_close=3, deliveries=6, processed=3, doubled=0, lost=0, requests=9)
+TWICE = ONCE._replace(processed=5, doubled=2)
+
+
+def test_the_demo_counts_what_the_ledgers_say(tmp_path: Path) -> None:
+    """Doubled, lost and sent-together are counted by key, over the files of all workers."""
+    for worker in ("one", "two"):
+        ledger = Ledger(tmp_path / f"{worker}.jsonl")
+        ledger.write(What.SENT, "twice", 1.0 if worker == "one" else 1.1)
+        ledger.write(What.SENT, "once", 1.0 if worker == "one" else 1.2)
+        ledger.write(What.DELIVERED, "twice")
+        ledger.write(What.REQUEST, "PutItem")
+        ledger.write(What.EFFECT, "twice")
+        if worker == "two":
+            ledger.write(What.EFFECT, "once")
+        ledger.close()
+    (tmp_path / "killed.jsonl").write_text('["effect", "never", 1.0]\n["effect", "ne')
+    assert count(["twice", "once", "never", "lost"], read(tmp_path)) == Tally(
+        events=4, sent_close=1, deliveries=2, processed=4, doubled=1, lost=1, requests=2
+    )
+
+
+@pytest.mark.parametrize(
+    ("naive", "idempotent", "takeover", "complaint"),
+    [
+        (ONCE, ONCE, RESCUED, "no race was shown"),
+        (TWICE, TWICE, RESCUED, "cxone_idem doubled 2 events"),
+        (TWICE, ONCE._replace(lost=1), RESCUED, "cxone_idem lost 1 events"),
+        (TWICE, ONCE, RESCUED._replace(generation_after=1), "was not taken over"),
+        (TWICE, ONCE, RESCUED._replace(effects=2), "had 2 effects"),
+    ],
+)
+def test_the_demo_says_what_it_failed_to_show(
+    naive: Tally, idempotent: Tally, takeover: Takeover, complaint: str
+) -> None:
+    """Each way to break the promise, and a race that nobody lost, ends the demo with an error."""
+    (found,) = mistakes({"naive": naive, "cxone_idem": idempotent}, takeover)
+    assert complaint in found
+    assert not mistakes({"naive": TWICE, "cxone_idem": ONCE}, RESCUED)
+
+
+@pytest.mark.engine
+def test_the_demo_shows_problem_and_cure() -> None:
+    """Over HTTP the naive consumer doubles, the library does not, and a dead worker is replaced."""
+    if is_missing("ministack"):
+        if os.environ.get("CI") == "true":
+            pytest.fail(MISSING["ministack"])
+        pytest.skip(MISSING["ministack"])
+    demo = subprocess.run(
+        [sys.executable, "-m", "examples.demo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert not demo.stderr
+    naive, idempotent = (int(n) for n in _row("events doubled", demo.stdout))
+    assert naive > 0
+    assert idempotent == 0
+    assert _row("events lost", demo.stdout) == ["0", "0"]
+    assert "generation 1 -> 2" in demo.stdout
+
+
+def _row(title: str, report: str) -> list[str]:
+    found = re.search(rf"{title}\s+(\d+)\s+(\d+)", report)
+    assert found, report
+    return list(found.groups())

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from examples.demo import engine, race, report, takeover
 from examples.demo.stage import Stage
-from examples.local_stack import ministack
+from examples.local_stack import MINISTACK, ministack
 
 if TYPE_CHECKING:
     from examples.demo.takeover import Takeover
@@ -27,12 +27,17 @@ with {race.WORKERS} worker processes each (all of it on this machine, over HTTP)
   [bold]{race.NAIVE:12}[/]if exists(key): return; process_event(event); insert(key)
   [bold]{race.IDEMPOTENT:12}[/]process_batch(event, process_event)
 
-Meanwhile a third queue's worker, with {race.IDEMPOTENT}, is killed in the middle of an event.
+Meanwhile a worker with {race.IDEMPOTENT} on a third queue is killed in mid-event.
 """
 
 
 def main() -> int:
     """Play both scenes and report."""
+    if not MINISTACK.exists():
+        print(
+            "ministack is not installed: `make demo` installs it, and starts this", file=sys.stderr
+        )
+        return 2
     console = Console(highlight=False)
     console.print(INTRODUCTION)
     started = time.monotonic()
@@ -47,20 +52,12 @@ def main() -> int:
 
 
 def _play(console: Console) -> tuple[dict[str, Tally], Takeover]:
-    columns = (
-        TextColumn("  {task.description:10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("messages deleted"),
-        TimeElapsedColumn(),
-    )
     with (
         TemporaryDirectory() as folder,
         ministack() as endpoint,
         closing(engine.sqs(endpoint)) as sqs,
         closing(engine.dynamodb(endpoint)) as dynamodb,
-        # A pipe gets no bar: it could not take back what was drawn.
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+        _progress(console) as bar,
     ):
         stage = Stage(endpoint, sqs, dynamodb, Path(folder), bar)
         # The lease of the killed worker runs while the consumers race.
@@ -68,5 +65,24 @@ def _play(console: Console) -> tuple[dict[str, Tally], Takeover]:
             return race.run(stage), aftermath.wait()
 
 
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("  {task.description:10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("messages deleted"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        # Drawing takes time from the workers.
+        refresh_per_second=4,
+        # A pipe gets no bar: it could not take back what was drawn.
+        disable=not console.is_terminal,
+    )
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

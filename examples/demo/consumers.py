@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     Handler = Callable[[dict[str, Any]], dict[str, Any]]
     MakeHandler = Callable[[str, DynamoDBClient, ProcessEvent], Handler]
 
-# No Lambda context here that would tell a deadline, so this is how long a killed worker's key waits
-# (and the library's margin of 3 s).
-LEASE_SECONDS = 2
-
 
 def naive(table: str, client: DynamoDBClient, process_event: ProcessEvent) -> Handler:
     """Return the handler of the issue: exists, process, insert. Its reads are consistent."""
@@ -45,9 +41,10 @@ def naive(table: str, client: DynamoDBClient, process_event: ProcessEvent) -> Ha
     return handler
 
 
-def idempotent(table: str, client: DynamoDBClient, process_event: ProcessEvent) -> Handler:
-    """Return the handler with the library."""
-    config = Config(lease_seconds=LEASE_SECONDS)
+def idempotent(
+    table: str, client: DynamoDBClient, process_event: ProcessEvent, config: Config | None = None
+) -> Handler:
+    """Return the handler with the library, on its default settings unless told otherwise."""
     deduplicator = Deduplicator(DynamoDBStore(table, client), config)
 
     def handler(event: dict[str, Any]) -> dict[str, Any]:

@@ -22,16 +22,19 @@ _SETTINGS: dict[str, Any] = {
     "config": ClientConfig(proxies={}, connect_timeout=10, read_timeout=10),
 }
 
+# It keeps the service models it has loaded, also for the processes forked from this one.
+_session = boto3.Session()
+
 
 def dynamodb(endpoint: str) -> DynamoDBClient:
     """Return a DynamoDB client for the engine at `endpoint`."""
-    client: DynamoDBClient = boto3.client("dynamodb", endpoint_url=endpoint, **_SETTINGS)
+    client: DynamoDBClient = _session.client("dynamodb", endpoint_url=endpoint, **_SETTINGS)
     return client
 
 
 def sqs(endpoint: str) -> SQSClient:
     """Return an SQS client for the engine at `endpoint`."""
-    client: SQSClient = boto3.client("sqs", endpoint_url=endpoint, **_SETTINGS)
+    client: SQSClient = _session.client("sqs", endpoint_url=endpoint, **_SETTINGS)
     return client
 
 

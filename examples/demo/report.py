@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from examples.demo.consumers import LEASE_SECONDS
+from cxone_idem.clock import LEASE_MARGIN_MS
 from examples.demo.race import IDEMPOTENT, NAIVE
+from examples.demo.takeover import LEASE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,14 +47,14 @@ def table(tallies: Mapping[str, Tally]) -> Table:
 
 
 def story(takeover: Takeover) -> str:
-    """Return the killed worker's story in three lines."""
+    """Return the killed worker's story."""
     return (
-        f"Worker {takeover.killed_pid} was killed (SIGKILL) at work on key {takeover.key}.\n"
-        f"Generation {takeover.generation_before} -> {takeover.generation_after}: another worker"
-        f" took over {takeover.waited_seconds:.1f} s later (lease {LEASE_SECONDS} s + 3 s margin;"
-        f" {takeover.sent_back} earlier\n"
-        f"deliveries were sent back to the queue). Effects: {takeover.effects}, record:"
-        f" {takeover.state_after}."
+        f"Worker {takeover.killed_pid} was killed (SIGKILL) at work on key\n"
+        f"{takeover.key}. After {takeover.sent_back} deliveries that had to wait,\n"
+        f"another worker took over: generation {takeover.generation_before} ->"
+        f" {takeover.generation_after}, {takeover.waited_seconds:.1f} s after the kill\n"
+        f"(lease {LEASE_SECONDS} s + {LEASE_MARGIN_MS / 1000:.0f} s margin)."
+        f" Effects: {takeover.effects}, record: {takeover.state_after}."
     )
 
 

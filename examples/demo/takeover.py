@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxone_idem import Config
 from examples.demo import consumers, conversations, engine, ledger
 from examples.demo.event_source import EventSource
 from examples.demo.ledger import What
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from examples.demo.ledger import Entry
     from examples.demo.stage import Stage
 
+# No Lambda context tells a deadline here, so this is how long a dead worker's key waits, and the
+# library's margin.
+LEASE_SECONDS = 2
+_MAKE_HANDLER = partial(consumers.idempotent, config=Config(lease_seconds=LEASE_SECONDS))
 # The queue offers the message this often; the claim decides when it is somebody else's turn.
 _VISIBILITY_SECONDS = 1
 # Long enough that the victim is surely still at work when it is killed.
@@ -84,7 +90,7 @@ def killed_worker(stage: Stage) -> Iterator[Aftermath]:
     """Kill a worker at its work, and keep another one at its queue until the block ends."""
     queue = EventSource.create(stage.sqs, "events-for-the-killed", _VISIBILITY_SECONDS)
     job = Job(
-        consumers.idempotent,
+        _MAKE_HANDLER,
         stage.endpoint,
         queue.url,
         "keys-of-the-killed",

@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
     from examples.demo.consumers import MakeHandler
 
-# Forked from a small server that has the AWS SDK imported: each worker would take 0.3 s for that.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["examples.demo.workers", "examples.demo.consumers"])
+_processes.set_forkserver_preload(["examples.demo.warm"])
 
 # An idle worker asks for messages for one second at a time; more than that is a busy machine.
-_STOP_SECONDS = 15
+_STOP_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,14 @@ def crew(job: Job, size: int) -> Iterator[Crew]:
     workers = [_processes.Process(target=_work, args=(job, stop), daemon=True) for _ in range(size)]
     for worker in workers:
         worker.start()
+    patience_seconds = 0.0  # after an error, or Ctrl-C, nobody waits for what is under way
     try:
         yield Crew(workers)
+        patience_seconds = _STOP_SECONDS
     finally:
         stop.set()
         for worker in workers:
-            worker.join(_STOP_SECONDS)
+            worker.join(patience_seconds)
             if worker.exitcode is None:
                 worker.kill()
                 worker.join()

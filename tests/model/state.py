@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.model.process import Event, Input, Paused, Program, Request
 from tests.model.program_state import NAME_MARK, Shape
 
 if TYPE_CHECKING:
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
 
     from cxone_idem.record import Record
     from cxone_idem.store import Answer
+    from tests.model.process import Event, Input, Paused, Program, Request
     from tests.model.world import Budget, World
 
 
