@@ -72,3 +72,9 @@ def test_every_make_target_exists(target: str) -> None:
         text=True,
     )
     assert target in {line.split()[0] for line in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("test", sorted(set(re.findall(r"`(test_\w+)`", README))))
+def test_every_test_that_readme_names_exists(test: str) -> None:
+    """What is said to be pinned is."""
+    assert any(f"def {test}(" in path.read_text() for path in ROOT.glob("tests/**/test_*.py"))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -150,10 +150,14 @@ def check(make_store: Callable[[], Store], how: settings = _SETTINGS) -> None:
     run_state_machine_as_test(OnStore, settings=how)
 
 
-@pytest.mark.parametrize("make_store", [MemoryStore])
-def test_workers_behave_like_the_model(make_store: Callable[[], Store]) -> None:
+def test_workers_behave_like_the_model() -> None:
     """Whatever the verbs' order, lapses and lost answers, the library does as a dict says."""
-    check(make_store)
+    check(MemoryStore)
+
+
+def test_workers_behave_like_the_model_on_every_engine(new_table: Callable[[], Any]) -> None:
+    """The same, over real conditional writes; fewer rounds, as each write is a request."""
+    check(lambda: new_table().store(), settings(_SETTINGS, max_examples=10))
 
 
 def test_the_model_tells_a_broken_store() -> None:
