@@ -140,7 +140,8 @@ def client_for(endpoint: str | None) -> Any:
     )
 
 
-def _send(request: AWSPreparedRequest) -> AWSResponse:
+def send(request: AWSPreparedRequest) -> AWSResponse:
+    """Send a request past the client, as the wire would have carried it."""
     session = URLLib3Session()
     try:
         response: AWSResponse = session.send(request)
@@ -168,7 +169,7 @@ def running(engine: str) -> Iterator[Callable[[], Any]]:
     else:
         with _served(engine) as endpoint:
             capabilities = frozenset({"items", "races", "processes"})
-            yield lambda: DynamoDBTable(capabilities, endpoint, _send)
+            yield lambda: DynamoDBTable(capabilities, endpoint, send)
 
 
 def is_missing(engine: str) -> bool:
