@@ -87,6 +87,8 @@ def test_all_mistakes_are_reported_at_once() -> None:
         {"namespace": "n" * 256},
         {"key": ""},
         {"key": None},
+        pytest.param({"key": "id[" + "9" * 5000 + "]"}, id="huge-index"),
+        pytest.param({"key": "(" * 5000 + "id"}, id="deep-expression"),
         {"lease_seconds": 0},
         {"lease_seconds": "60"},
         {"lease_seconds": float("nan")},
