@@ -80,10 +80,13 @@ def test_all_mistakes_are_reported_at_once() -> None:
     [
         {"table": ""},
         {"table": None},
+        {"table": "\udcff"},
         {"partition_key": "x" * 256},
+        {"ttl_attribute": "expires\n"},
         {"partition_key": "expires_at"},
         {"ttl_attribute": "state"},
         {"namespace": None},
+        {"namespace": "\ud800"},
         {"namespace": "n" * 256},
         {"key": ""},
         {"key": None},
