@@ -381,8 +381,10 @@ def test_an_odd_origin_never_stops_the_work(deduplicator: Deduplicator) -> None:
 
 def test_numbers_no_table_could_hold_are_left_out(deduplicator: Deduplicator) -> None:
     """DynamoDB refuses numbers of more than 38 digits; the origin is not worth a message."""
+    event = batch_of("k")
     odd = {"ApproximateReceiveCount": "9" * 39, "SentTimestamp": "-1"}
-    deduplicator.process_batch(batch(record("m0", envelope("k"), **odd)), Handler())
+    event["Records"][0]["attributes"] |= odd
+    assert failed(deduplicator.process_batch(event, Handler())) == []
     outcome = deduplicator.claim("k")
     assert isinstance(outcome, AlreadyDone)
     assert outcome.record.origin.receive_count is None
