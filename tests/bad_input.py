@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from hypothesis import strategies as st
+from jmespath.functions import Functions
 
 from tests.sqs_events import QUEUE_ARN
 
@@ -68,10 +69,11 @@ attributes = st.one_of(
     payload,
     st.fixed_dictionaries(
         {},
-        optional={
-            name: anything | payload
-            for name in ("ApproximateReceiveCount", "SentTimestamp", "MessageGroupId")
-        },
+        optional=dict.fromkeys(
+            ("ApproximateReceiveCount", "SentTimestamp", "MessageGroupId"),
+            st.sampled_from(["9" * 39, "9" * 5000, 10**40, 10**5000, "nan", "1e9", -1, True])
+            | anything,
+        ),
     ),
 )
 fields = st.fixed_dictionaries(
@@ -99,10 +101,7 @@ lambda_events = anything | st.fixed_dictionaries(
 _words = st.sampled_from(
     ["@", "id", "detail", "detail.a", "detail.*", "'x'", "`1`", "`null`", "`[1, 2]`", "&id", "&@"]
 )
-_functions = st.sampled_from(
-    "abs avg ceil contains ends_with floor from_json join keys length map max max_by merge min_by"
-    " not_null reverse sort sort_by starts_with sum to_array to_number to_string type".split()
-)
+_functions = st.sampled_from([*sorted(Functions.FUNCTION_TABLE), "from_json", "unknown"])
 _calls = st.recursive(
     _words,
     lambda inner: st.one_of(

@@ -19,9 +19,17 @@ KEYS = itertools.count()
 AT_WORK = {"INPROGRESS", "IN_PROGRESS"}
 FUTURE_MS = 4_000_000_000_000
 
-fuzz = settings(derandomize=True, deadline=None, max_examples=100, database=None)
+fuzz = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=100,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 fuzz_engines = settings(
-    fuzz, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    fuzz,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 storable = st.text(max_size=5)
