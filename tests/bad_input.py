@@ -76,7 +76,7 @@ attributes = st.one_of(
         ),
     ),
 )
-fields = st.fixed_dictionaries(
+_any_fields = st.fixed_dictionaries(
     {},
     optional={
         "body": bodies,
@@ -87,7 +87,12 @@ fields = st.fixed_dictionaries(
         "receiptHandle": payload,
     },
 )
-"""An SQS record of any shape, less its messageId."""
+fields = _any_fields | st.builds(
+    lambda fields, key: {**fields, "body": json.dumps({"id": key, "replay-name": SECRET})},
+    _any_fields,
+    st.text(min_size=1, max_size=3) | numbers,
+)
+"""An SQS record of any shape, less its messageId; half of them have a key, so that they run."""
 
 records = st.builds(
     lambda record, identity: {**record, **identity},

@@ -107,6 +107,7 @@ def test_a_bad_message_fails_alone(bad: list[Any], place: int, raises_at: int) -
     assert "good" not in ids or handler.calls >= raises_at > 0
     assert all_done(store, handler.seen)
     assert len(ids) + len(handler.seen) <= len(records)
+    assert f"batch of {len(records)}" in lines.text
     assert bad_input.SECRET not in lines.text
 
 
