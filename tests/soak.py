@@ -32,7 +32,7 @@ WORKERS = 4
 SWEEP_KEYS = 1_000
 CONFIG = Config(retention_seconds=3600)
 
-# A leaked claim takes about 1,000 bytes in 10 blocks: a thousandth of a run's would show.
+# A leaked claim takes about 1,000 bytes in 20 blocks: a thousandth of a run's would show.
 BLOCKS_GROWTH_MAX = 2_000
 RSS_GROWTH_MAX_KB = 4_096
 

@@ -142,7 +142,7 @@ def test_a_key_is_claimed_or_refused(key: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:deprecated string literal:PendingDeprecationWarning")
-@settings(fuzz, max_examples=400)
+@settings(fuzz, max_examples=250)
 @given(bad_input.expressions, bad_input.search_data)
 def test_an_expression_is_refused_or_finds_a_key_or_none(expression: str, event: Any) -> None:
     """A mistake is a `ConfigError`; what goes wrong in a search is a missing key."""
