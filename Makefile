@@ -12,7 +12,7 @@ JUDGE := $(DYNAMODB_LOCAL)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types wheel pythons dynamodb-local clean
+.PHONY: help demo test quick soak lint types wheel pythons dynamodb-local clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -25,6 +25,9 @@ test: lint types $(MINISTACK) $(JUDGE) ## all that CI runs: lint, types, tests o
 
 quick: $(VENV)/.ready ## the inner loop: the tests that need no engine
 	$(BIN)/python -m pytest -m "not engine" -q -x
+
+soak: $(VENV)/.ready ## a million claims in one process, then 50,000 on DynamoDB Local: memory, threads and files must stay flat
+	@$(BIN)/python -m tests.soak
 
 lint: $(VENV)/.ready ## ruff, check and format
 	$(BIN)/ruff check

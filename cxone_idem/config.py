@@ -125,8 +125,10 @@ class Config:
         mistakes = []
         for name in ("table", "partition_key", "ttl_attribute"):
             value = getattr(self, name)
-            if not isinstance(value, str) or not 0 < len(value) <= _ATTRIBUTE_NAME_MAX:
-                mistakes.append(f"{variable(name)}={value!r} is not a name of 1 to 255 characters")
+            if not _is_text(value) or not 0 < len(value) <= _ATTRIBUTE_NAME_MAX:
+                mistakes.append(
+                    f"{variable(name)}={value!r} is not a name of 1 to 255 printable characters"
+                )
             elif name != "table" and value in RESERVED_ATTRIBUTES:
                 mistakes.append(f"{variable(name)}={value!r} is an attribute of the record itself")
         if self.partition_key == self.ttl_attribute:
@@ -138,10 +140,10 @@ class Config:
     def _wrong_choices(self) -> list[str]:
         mistakes = []
         namespace: Any = self.namespace
-        if not isinstance(namespace, str) or "#" in namespace or len(namespace) > _NAMESPACE_MAX:
+        if not _is_text(namespace) or "#" in namespace or len(namespace) > _NAMESPACE_MAX:
             mistakes.append(
-                f"{variable('namespace')}={self.namespace!r} is not a text of up to 255 characters"
-                " without '#'"
+                f"{variable('namespace')}={self.namespace!r} is not a text of up to 255 printable"
+                " characters without '#'"
             )
         disabled: Any = self.disabled
         if not isinstance(disabled, bool):
@@ -155,6 +157,11 @@ class Config:
 def variable(setting: str) -> str:
     """Return the environment variable of a setting: `CXONE_IDEM_TABLE` for `table`."""
     return PREFIX + setting.upper()
+
+
+def _is_text(value: object) -> bool:
+    """Tell whether `value` is legible text; bytes that are no UTF-8 become surrogates instead."""
+    return isinstance(value, str) and value.isprintable()
 
 
 def _within(value: Any, limits: Mapping[str, Any]) -> bool:

@@ -28,6 +28,17 @@ class _Functions(Functions):
         return json.loads(text)
 
 
+# What the jmespath package lets through besides its own errors, in parsing (an index of 5,000
+# digits, 5,000 brackets) and in searching (`contains('text', `1`)`, `ceil` of an infinity).
+_EVALUATION_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
 _OPTIONS = jmespath.Options(custom_functions=_Functions())
 _compiled = lru_cache(maxsize=16)(jmespath.compile)
 
@@ -36,7 +47,7 @@ def expression_mistake(expression: str) -> str:
     """Say what is wrong with a JMESPath expression, or nothing."""
     try:
         _compiled(expression)
-    except (JMESPathError, TypeError, AttributeError) as error:
+    except (JMESPathError, *_EVALUATION_ERRORS) as error:
         return " ".join(str(error).split()) or type(error).__name__
     return ""
 
@@ -67,7 +78,7 @@ def find_key(envelope: Mapping[str, Any], expression: str) -> str:
     """
     try:
         found = _compiled(expression).search(envelope, options=_OPTIONS)
-    except (JMESPathError, ValueError, RecursionError) as error:
+    except (JMESPathError, *_EVALUATION_ERRORS) as error:
         reason = f"failed with {type(error).__name__}"
         raise _missing(expression, reason) from None
     if isinstance(found, dict):
@@ -107,9 +118,12 @@ def _as_text(value: object, expression: str, name: str) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         kind = "null" if value is None else f"a {type(value).__name__}"
         raise _missing(expression, f"{name} is {kind}")
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise _missing(expression, f"{name} is no finite number")
-    return str(value)
+    try:
+        return str(value)
+    except ValueError:  # sys.set_int_max_str_digits; sums can grow past what JSON can spell
+        raise _missing(expression, f"{name} is a number of too many digits") from None
 
 
 def _missing(expression: str, reason: str) -> KeyMissingError:

@@ -18,11 +18,14 @@ RESERVED_ATTRIBUTES = frozenset(
 )
 """The attribute names a table's partition key and TTL attribute must not have."""
 
+_AT_WORK = frozenset({"INPROGRESS", "IN_PROGRESS"})
+"""A `status` that some libraries (Powertools among them) write before the work is done."""
+
 _ORIGIN_NUMBERS = frozenset({"receive_count", "sent_at_ms"})
 
 
 class ForeignItemError(Exception):
-    """An item has a `state` but is not one of ours."""
+    """An item is not one of ours, nor the marker of work that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class Layout:
         """
         partition_key = _text(item, self.partition_key)
         if "state" not in item:
-            return _marker(partition_key, item.get(self.ttl_attribute), item.get("version"))
+            _check_marker(item)
+            return _marker(partition_key, item.get(self.ttl_attribute))
         try:
             state = State(_text(item, "state"))
         except ValueError:
@@ -76,10 +80,19 @@ class Layout:
         )
 
 
-def _marker(partition_key: str, ttl: Any, version: Any) -> Record:
-    if version is not None:
+def _check_marker(item: Mapping[str, Any]) -> None:
+    """Raise if an item without `state` does not say that the work is done."""
+    if "version" in item:
         message = "it has the attribute 'version' but no 'state'"
         raise ForeignItemError(message)
+    status = _member(item.get("status"), "S")
+    if isinstance(status, str) and status.upper() in _AT_WORK:
+        # Taken for done, it would drop the event of a worker that may have died.
+        message = f"its 'status' is {status}, so another library is or was at work on this key"
+        raise ForeignItemError(message)
+
+
+def _marker(partition_key: str, ttl: Any) -> Record:
     return Record(
         partition_key=partition_key,
         state=State.DONE,
@@ -101,12 +114,15 @@ def _origin_to_map(origin: Origin) -> Item:
 
 def _origin_from_map(attribute: Any) -> Origin:
     """Read what can be read: the origin is evidence for people and decides nothing."""
-    members = attribute.get("M", {}) if isinstance(attribute, dict) else {}
+    members = _member(attribute, "M")
     known: dict[str, Any] = {}
     for field in fields(Origin):
-        typed = members.get(field.name)
-        if typed is not None:
-            known[field.name] = _number(typed) if field.name in _ORIGIN_NUMBERS else typed.get("S")
+        typed = _member(members, field.name)
+        if field.name in _ORIGIN_NUMBERS:
+            known[field.name] = _number(typed)
+        else:
+            text = _member(typed, "S")
+            known[field.name] = text if isinstance(text, str) else None
     return Origin(**known)
 
 
@@ -116,7 +132,7 @@ def _add_number(item: Item, name: str, value: int | None) -> None:
 
 
 def _text(item: Mapping[str, Any], name: str) -> str:
-    value = item.get(name, {}).get("S")
+    value = _member(item.get(name), "S")
     if not isinstance(value, str) or not value:
         message = f"attribute {name!r} is not a non-empty string"
         raise ForeignItemError(message)
@@ -132,8 +148,22 @@ def _required_number(item: Mapping[str, Any], name: str) -> int:
 
 
 def _number(attribute: Any) -> int | None:
-    text = attribute.get("N") if isinstance(attribute, dict) else None
-    try:
-        return None if text is None else int(float(text))
-    except (TypeError, ValueError, OverflowError):
+    text = _member(attribute, "N")
+    if not isinstance(text, str):
         return None
+    try:
+        return int(text)
+    except ValueError:
+        return _rounded_down(text)
+
+
+def _rounded_down(text: str) -> int | None:
+    """Return the whole part of a number such as `1.5` or `1E+20`."""
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from cxone_idem.invocation import Invocation
 
+# Beyond any count or epoch time there is, and well within the 38 digits of a DynamoDB number: a
+# longer one would make DynamoDB refuse the claim.
+_NUMBER_MAX = 2**53
+
 
 class Message(NamedTuple):
     """A message of a batch."""
@@ -70,9 +74,16 @@ def _read_record(record: Any, number: int) -> Message:
     attributes = record.get("attributes")
     if not isinstance(attributes, dict):
         attributes = {}
-    fifo = str(record.get("eventSourceARN", "")).endswith(".fifo")
-    group = str(attributes.get("MessageGroupId", "")) if fifo else None
-    return Message(message_id, record.get("body"), group, attributes)
+    return Message(message_id, record.get("body"), _group(record, attributes), attributes)
+
+
+def _group(record: Mapping[str, Any], attributes: Mapping[str, Any]) -> str | None:
+    arn = record.get("eventSourceARN")
+    if not isinstance(arn, str) or not arn.endswith(".fifo"):
+        return None
+    group = attributes.get("MessageGroupId")
+    # Messages of no legible group share one: order is then kept too strictly, never too loosely.
+    return group if isinstance(group, str) else ""
 
 
 def _kind(value: Any) -> str:
@@ -87,6 +98,7 @@ def _kind(value: Any) -> str:
 
 def _number(value: Any) -> int | None:
     try:
-        return int(value)
+        number = int(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    return number if 0 <= number <= _NUMBER_MAX else None

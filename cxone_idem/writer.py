@@ -62,7 +62,7 @@ class Writer:
 
         The answers come in the order of the writes; a failure is an answer like another.
         """
-        if self._put_many is None or len(writes) == 1:
+        if self._put_many is None or len(writes) < 2:  # noqa: PLR2004 -- one is not many
             return [self._put(write) for write in writes]
         sent_ms = self._clock.local_ms()
         return [self._reply(sent_ms, answer) for answer in self._put_many(writes)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from threading import Barrier, Event, Lock
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def test_a_batch_is_claimed_in_one_request_and_completed_in_few() -> None:
     assert ran == KEYS
     assert store.requests[0] == [State.IN_PROGRESS] * 10
     completions = store.requests[1:]
-    assert sum(completions, []) == [State.DONE] * 10
+    assert list(chain(*completions)) == [State.DONE] * 10
     assert len(completions[0]) == 1
     assert len(completions) < 5
 
@@ -88,7 +89,7 @@ def test_half_duplicates_cost_no_more_requests() -> None:
     assert failed(Deduplicator(store).process_batch(batch_of(*KEYS), ran.append)) == []
     assert len(ran) == 5
     assert len(store.requests[0]) == 10
-    assert sum(store.requests[1:], []) == [State.DONE] * 5
+    assert list(chain(*store.requests[1:])) == [State.DONE] * 5
 
 
 def test_a_key_seen_done_by_this_process_costs_no_request() -> None:
@@ -214,7 +215,7 @@ def test_on_lambda_no_claim_needs_to_be_made_fresh(clock: MovableClock) -> None:
 
     deduplicator = Deduplicator(store, now=clock)
     deduplicator.process_batch(batch_of("a", "b", "c"), slow, context=context)
-    assert sum(store.requests, []).count(State.IN_PROGRESS) == 3
+    assert list(chain(*store.requests)).count(State.IN_PROGRESS) == 3
 
 
 def test_an_ambiguous_claim_of_a_batch_is_given_back() -> None:
@@ -322,10 +323,10 @@ def test_a_committer_that_breaks_fails_the_batch() -> None:
         if writes[0].record.state is State.DONE:
             raise ZeroDivisionError
 
-    def put_if(record: Record, expected_version: str | None) -> Answer:
+    def put_if(*_: object) -> Answer:
         raise ZeroDivisionError
 
     store.before_group = breaks
-    store.put_if = put_if  # type: ignore[method-assign]
+    store.put_if = put_if  # type: ignore[method-assign, assignment]
     with pytest.raises(ZeroDivisionError):
         Deduplicator(store).process_batch(batch_of("a", "b", "c"), lambda _: None)

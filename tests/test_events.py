@@ -35,6 +35,13 @@ def test_keys_that_are_found(expression: str, key: str) -> None:
     assert find_key(event, expression) == key
 
 
+def test_an_integer_of_any_size_is_a_key() -> None:
+    """An integer that no float can hold is told from its neighbours."""
+    assert find_key({"id": 10**400}, "id") == "1" + "0" * 400
+    with pytest.raises(KeyMissingError, match="too many digits"):
+        find_key({"id": 10**5000}, "id")
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -60,7 +67,8 @@ def test_values_that_are_no_key(value: Any, reason: str) -> None:
 
 @pytest.mark.parametrize(
     "expression", ["[detail.conversationId, detail.absent]", "length(detail.absent)",
-                   "from_json(detail.eventType)", "from_json(detail.absent)"]
+                   "from_json(detail.eventType)", "from_json(detail.absent)",
+                   "contains(detail.eventType, `1`)", "ceil(`Infinity`)"]
 )  # fmt: skip
 def test_expressions_that_find_nothing_whole(expression: str) -> None:
     """A partly missing composite or a failing function is a missing key, never a shared one."""

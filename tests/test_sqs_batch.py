@@ -20,7 +20,7 @@ from cxone_idem.record import State
 from tests.clocks import MovableClock, TellsTime
 from tests.engines import MemoryTable
 from tests.failing_store import FailingStore
-from tests.sqs_events import Context, batch, batch_of, envelope, failed, record
+from tests.sqs_events import QUEUE_ARN, Context, batch, batch_of, envelope, failed, record
 
 
 class Handler:
@@ -385,6 +385,30 @@ def test_an_odd_origin_never_stops_the_work(deduplicator: Deduplicator) -> None:
     assert outcome.record.origin.event_id is None
     assert outcome.record.origin.receive_count is None
     assert len(outcome.record.origin.replay_name or "") == 128
+
+
+def test_numbers_no_table_could_hold_are_left_out(deduplicator: Deduplicator) -> None:
+    """DynamoDB refuses numbers of more than 38 digits; the origin is not worth a message."""
+    event = batch_of("k")
+    odd = {"ApproximateReceiveCount": "9" * 39, "SentTimestamp": "-1"}
+    event["Records"][0]["attributes"] |= odd
+    assert failed(deduplicator.process_batch(event, Handler())) == []
+    outcome = deduplicator.claim("k")
+    assert isinstance(outcome, AlreadyDone)
+    assert outcome.record.origin.receive_count is None
+    assert outcome.record.origin.sent_at_ms is None
+
+
+def test_an_odd_queue_or_group_is_no_crash(deduplicator: Deduplicator) -> None:
+    """A number too long to be shown as text is no ARN and no group."""
+    event = batch_of("a", "b", "c")
+    event["Records"][0]["eventSourceARN"] = 10**5000
+    for number in (1, 2):
+        event["Records"][number]["eventSourceARN"] = QUEUE_ARN + ".fifo"
+        event["Records"][number]["attributes"]["MessageGroupId"] = 10**5000
+    handler = Handler("b")
+    assert failed(deduplicator.process_batch(event, handler)) == ["m1", "m2"]
+    assert handler.keys == ["a", "b"]
 
 
 def test_disabled_runs_everything_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

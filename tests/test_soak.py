@@ -1,0 +1,87 @@
+"""The short soak: what a process holds does not grow with the claims it has made."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+from cxone_idem import Deduplicator
+from cxone_idem.holdings import Holdings
+from tests.conftest import needing
+from tests.soak import CONFIG, WORKERS, SweptStore, holding, settle_and_sweep, settle_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from tests.clocks import MovableClock
+
+# A leaked claim is about 1,000 bytes; caches and free lists of Python's own breathe by this much.
+BREATH_BYTES = 64 * 1024
+# Counted in blocks, some 20 a claim: tracemalloc makes the AWS SDK ten times slower.
+BREATH_BLOCKS = 3_000
+
+
+def growth_bytes(work: Callable[[], object]) -> int:
+    """Return how many bytes allocated by `work` are still held after it."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+def warm_soak(warm: int, keys: int) -> Callable[[], int]:
+    """Return the settling of `keys` by a deduplicator that has settled `warm` before."""
+    store = SweptStore()
+    deduplicator = Deduplicator(store, CONFIG)
+    settle_and_sweep(deduplicator, store, range(warm))
+    return lambda: settle_and_sweep(deduplicator, store, range(warm, warm + keys))
+
+
+def test_settled_claims_leave_nothing_behind() -> None:
+    """10,000 keys, each claimed and settled by every verb: memory and threads as before."""
+    threads = threading.active_count()
+    assert growth_bytes(warm_soak(1_000, 10_000)) < BREATH_BYTES
+    assert threading.active_count() == threads
+
+
+def test_a_leak_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: a deduplicator that keeps settled claims fails the same measurement."""
+    monkeypatch.setattr(Holdings, "drop", lambda *_: None)
+    assert growth_bytes(warm_soak(100, 1_000)) > BREATH_BYTES
+
+
+def test_abandoned_claims_are_forgotten(clock: MovableClock) -> None:
+    """Claims that are never settled are held for one retention, and not for ever."""
+    store = SweptStore()
+    deduplicator = Deduplicator(store, CONFIG, now=clock)
+
+    def abandon(rounds: range) -> None:
+        for turn in rounds:
+            for number in range(500):
+                deduplicator.claim(f"key-{turn}-{number}")
+            clock.advance(2 * CONFIG.retention_seconds)
+            store.sweep()
+
+    abandon(range(2))
+    assert growth_bytes(lambda: abandon(range(2, 12))) < 2 * 500 * 1_500
+
+
+def test_batches_on_an_engine_leave_nothing_behind(table: Any) -> None:
+    """500 keys in SQS batches on threads: no memory, no thread and no connection left over."""
+    deduplicator = Deduplicator(needing(table, "processes").store(), CONFIG)
+    settle_batches(deduplicator, range(100))
+    before = holding(100, 0)
+    settle_batches(deduplicator, range(100, 600))
+    after = holding(600, 0)
+    assert after.blocks - before.blocks < BREATH_BLOCKS
+    assert after.threads == before.threads
+    # The pool opens a connection when a worker needs one, and keeps it.
+    assert after.files <= before.files + WORKERS
