@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import boto3
+import botocore.session
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
@@ -32,14 +32,18 @@ _ATTEMPTS = 4
 
 
 def create_client() -> Any:
-    """Create the DynamoDB client this library uses; endpoint and region are the SDK's to find."""
+    """Create the DynamoDB client this library uses; endpoint and region are the SDK's to find.
+
+    It is botocore's, the same that boto3 makes: importing boto3 as well would cost a cold start more
+    than all of this library. Pass a client of your own for a session of your own.
+    """
     config = ClientConfig(
         connect_timeout=_TIMEOUT_SECONDS,
         read_timeout=_TIMEOUT_SECONDS,
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     )
     try:
-        return boto3.client("dynamodb", config=config)
+        return botocore.session.get_session().create_client("dynamodb", config=config)
     except NoRegionError:
         raise ConfigError(
             ("no AWS region is set: set AWS_REGION (on Lambda it always is)",)
