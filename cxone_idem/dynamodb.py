@@ -34,7 +34,7 @@ _ATTEMPTS = 4
 def create_client() -> Any:
     """Create the DynamoDB client this library uses; endpoint and region are the SDK's to find.
 
-    It is botocore's, the same that boto3 makes: importing boto3 as well would cost a cold start more
+    It is botocore's, the same that boto3 makes: importing boto3 too would cost a cold start more
     than all of this library. Pass a client of your own for a session of your own.
     """
     config = ClientConfig(
