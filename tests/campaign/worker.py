@@ -1,0 +1,97 @@
+"""One worker process: reads invocations from stdin, answers each on stdout, until stdin ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.campaign.effects import Effects
+from tests.campaign.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Job(NamedTuple):
+    """What the driver tells a new worker."""
+
+    consumer: str
+    number: int
+    ledger: str
+    table: str
+    seed: int
+    skew_seconds: float
+
+
+class Deadline:
+    """A Lambda context whose remaining time is real: the driver kills at its end."""
+
+    def __init__(self, request_id: str, until: float) -> None:
+        self.aws_request_id = request_id
+        self.until = until
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int((self.until - time.monotonic()) * 1000)
+
+
+class Worker:
+    """The process's own state, as a consumer sees it."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.ledger = Ledger(job.ledger, job.number)
+        self.context: Deadline | None = None
+        self.held: Callable[[], dict[str, Any]] = lambda: {
+            "claimed": time.monotonic(),
+            "lease_until": self.context.until if self.context else None,
+        }
+        self.effects = Effects(self.ledger, f"{job.seed}:{job.number}", lambda: self.held())
+
+    def now(self) -> float:
+        """Return what this worker's clock shows."""
+        return time.time() + self.job.skew_seconds
+
+    def serve(self, handle: Callable[[Any, Any], Any]) -> None:
+        """Serve invocations one after another, as a Lambda sandbox does."""
+        print(json.dumps("ready"), flush=True)  # noqa: T201 -- the driver reads it
+        for line in sys.stdin:
+            invocation = json.loads(line)
+            until = invocation["until"]
+            self.context = Deadline(invocation["id"], until) if until else None
+            self.ledger.write("begin", id=invocation["id"])
+            try:
+                response = handle(invocation["event"], self.context)
+            except Exception as error:  # noqa: BLE001 -- Lambda reports it, and the batch comes back
+                response = {"error": f"{type(error).__name__}: {error}"}
+            self.ledger.write("end", id=invocation["id"], error=response.get("error"))
+            print(json.dumps(response), flush=True)  # noqa: T201 -- the driver reads it
+
+
+class LedgerHandler(logging.Handler):
+    """Writes what the library logs into the ledger, with the message or key it is about."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__()
+        self._ledger = ledger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        about = record.args[0] if isinstance(record.args, tuple) and record.args else ""
+        self._ledger.write("log", about=str(about), text=record.getMessage()[:300])
+
+
+def main() -> None:
+    """Work as the consumer that the first argument names."""
+    worker = Worker(Job(**json.loads(sys.argv[1])))
+    logger = logging.getLogger("cxone_idem")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(LedgerHandler(worker.ledger))
+    consumer = import_module(f"tests.campaign.{worker.job.consumer}")
+    worker.serve(consumer.handler(worker))
+
+
+if __name__ == "__main__":
+    main()
