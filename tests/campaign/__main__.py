@@ -46,9 +46,7 @@ def main() -> int:
     return 0 if report.is_clean and control.unexplained else 1
 
 
-def _compare(
-    plan: Plan, feed: float, new_table: Callable[[], DynamoDBTable]
-) -> dict[str, Report]:
+def _compare(plan: Plan, feed: float, new_table: Callable[[], DynamoDBTable]) -> dict[str, Report]:
     """Put every consumer through one smaller campaign, all on Lambda's terms."""
     events = int(feed * _EVENTS_PER_SECOND)
     smaller = replace(plan, events=events, feed_seconds=feed, lambdas=8, services=0)
@@ -70,7 +68,9 @@ def _compare(
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120, help="about how long it may take")
-    parser.add_argument("--engine", choices=["dynamodb-local", "ministack"], default="dynamodb-local")
+    parser.add_argument(
+        "--engine", choices=["dynamodb-local", "ministack"], default="dynamodb-local"
+    )
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     return parser.parse_args()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 import time
 from threading import Lock
@@ -31,27 +32,33 @@ class Queue:
 
     def __init__(self, plan: Plan) -> None:
         draw = random.Random(f"{plan.seed}:deliveries")  # noqa: S311 -- repeatable
-        start = time.monotonic()
         self._lock = Lock()
+        self._feed_seconds = plan.feed_seconds
         self._visible: list[tuple[float, str]] = []
         self._receives: dict[str, int] = {}
         for number in range(plan.events):
-            first = start + draw.uniform(0, plan.feed_seconds)
+            first = draw.uniform(0, plan.feed_seconds)
             for copy in range(draw.choice(_COPIES)):
                 delay = draw.uniform(0, _SOON_SECONDS if draw.random() < 0.5 else _LATER_SECONDS)
-                at = min(first + (delay if copy else 0), start + plan.feed_seconds)
+                at = min(first + (delay if copy else 0), plan.feed_seconds)
                 self._visible.append((at, f"event-{number:05d}/{copy}"))
         heapq.heapify(self._visible)
         self.messages = len(self._visible)
         self.deliveries = 0
         self._left = {message_id for _, message_id in self._visible}
-        self.progressed_at = start + plan.feed_seconds
+        self._opened_at = math.inf
+        self.progressed_at = math.inf
+
+    def open(self) -> None:
+        """Let the messages come, from now on."""
+        self._opened_at = time.monotonic()
+        self.progressed_at = self._opened_at + self._feed_seconds
 
     def receive(self) -> dict[str, Any] | None:
         """Return a Lambda event of the messages that are visible now; None if there are none."""
         with self._lock:
-            now = time.monotonic()
-            received = []
+            now = time.monotonic() - self._opened_at
+            received: list[str] = []
             while self._visible and self._visible[0][0] <= now and len(received) < _BATCH_MAX:
                 _, message_id = heapq.heappop(self._visible)
                 if message_id not in self._left:

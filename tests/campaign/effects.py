@@ -9,9 +9,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.campaign.ledger import Ledger
+    from tests.campaign.worker import Worker
 
 _KILLED_BEFORE = 0.003
 _KILLED_AFTER = 0.005
@@ -22,15 +21,15 @@ _SLOW = 0.02
 class Effects:
     """A handler that appends one effect to the ledger, unless it raises or is killed first."""
 
-    def __init__(self, ledger: Ledger, seed: str, held: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, ledger: Ledger, seed: str, worker: Worker) -> None:
         self._ledger = ledger
         self._random = random.Random(seed)  # noqa: S311 -- repeatable
-        self._held = held
+        self._worker = worker
 
     def make(self, envelope: dict[str, Any]) -> None:
         """Make the effect of one event."""
         key = envelope["detail"]["IdempotencyKey"]
-        self._ledger.write("start", key=key, **self._held())
+        self._ledger.write("start", key=key, **self._worker.held())
         drawn = self._random.random()
         if drawn < _RAISES:
             self._ledger.write("raise", key=key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,10 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
-from typing import IO, TYPE_CHECKING, Any
+from threading import Barrier, Event
+from typing import TYPE_CHECKING, Any
 
-from examples.local_stack import CREDENTIALS
 from tests.campaign import ledger
 from tests.campaign.delivery import Queue
 from tests.campaign.plan import PATIENCE_SECONDS
@@ -39,9 +37,8 @@ class Field:
     plan: Plan
     table: str
     ledger: Path
-    errors: IO[bytes]
-    """Where the workers' stderr goes: empty unless something is wrong."""
-    env: dict[str, str]
+    endpoint: str
+    """The proxy's URL."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,7 @@ def fight(plan: Plan, table: DynamoDBTable) -> Outcome:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as directory, _proxy(plan, table.endpoint) as url:
         path = Path(directory, "ledger")
-        with Path(directory, "errors").open("w+b") as errors:
-            field = Field(plan, table.name, path, errors, _environment(url))
-            queue = _drain(field)
-            errors.seek(0)
-            sys.stderr.write(errors.read().decode(errors="replace"))
+        queue = _drain(Field(plan, table.name, path, url))
         return Outcome(
             plan=plan,
             lines=list(ledger.read(path)),
@@ -87,12 +80,14 @@ def _drain(field: Field) -> Queue:
     driver = ledger.Ledger(field.ledger, 0)
     queue = Queue(field.plan)
     stop = Event()
+    ready = Barrier(field.plan.workers, action=queue.open)
     with ThreadPoolExecutor(field.plan.workers) as pool:
         slots = [Slot(field, index, queue, driver) for index in range(field.plan.workers)]
-        running = [pool.submit(slot.run, stop) for slot in slots]
+        running = [pool.submit(slot.run, ready, stop) for slot in slots]
         while queue.left() and time.monotonic() < queue.progressed_at + PATIENCE_SECONDS:
             stop.wait(_LOOK_SECONDS)
             if any(slot.done() for slot in running):
+                ready.abort()
                 break
         stop.set()
     driver.close()
@@ -115,21 +110,6 @@ def _proxy(plan: Plan, upstream: str | None) -> Iterator[str]:
 def _faults(url: str) -> Counter[str]:
     with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 -- loopback
         return Counter(json.load(response))
-
-
-def _environment(url: str) -> dict[str, str]:
-    # An interpreter's own settings may be needed to start; this library's and Lambda's mislead.
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("CXONE_IDEM_", "AWS_", "POWERTOOLS_"))
-    }
-    return {
-        **kept,
-        **CREDENTIALS,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL_DYNAMODB": url,
-    }
 
 
 def _items(table: DynamoDBTable) -> dict[str, dict[str, Any]]:

@@ -36,6 +36,5 @@ def handler(worker: Worker) -> Callable[[Any, Any], Any]:
         return {"batchItemFailures": failures}
 
     # It has no lease that could lapse.
-    held = worker.held
-    worker.held = lambda: {**held(), "lease_until": None}
+    worker.held = lambda: {**worker.held_until_the_deadline(), "lease_until": None}
     return handle

@@ -7,7 +7,7 @@ its client has the time-outs and attempts of ours. All else is its default.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import os
 from importlib import import_module, util
@@ -31,6 +31,13 @@ _CLIENT = ClientConfig(
 def is_installed() -> bool:
     """Tell whether the optional extra `bench` is there."""
     return util.find_spec("aws_lambda_powertools") is not None
+
+
+def load() -> None:
+    """Import what `handler` needs, if it is there."""
+    if is_installed():
+        for name in ("batch", "idempotency"):
+            import_module(f"{_PACKAGE}.{name}")
 
 
 def handler(worker: Worker) -> Callable[[Any, Any], Any]:
@@ -70,15 +77,15 @@ def handler(worker: Worker) -> Callable[[Any, Any], Any]:
 def _set_clock(worker: Worker) -> None:
     """Give its modules the worker's clock, as if the machine's were off."""
 
-    class Shifted(datetime.datetime):
+    class Shifted(dt.datetime):
         @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
-            return datetime.datetime.fromtimestamp(worker.now(), tz)
+        def now(cls, tz: dt.tzinfo | None = None) -> Any:
+            return dt.datetime.fromtimestamp(worker.now(), tz)
 
-    shifted = SimpleNamespace(**{**vars(datetime), "datetime": Shifted})
+    shifted = SimpleNamespace(**{**vars(dt), "datetime": Shifted})
     for name in ("base", "persistence.base", "persistence.datarecord", "persistence.dynamodb"):
         module = import_module(f"{_PACKAGE}.idempotency.{name}")
-        if module.dt is not datetime:
+        if module.dt is not dt:
             message = f"{module.__name__} reads its clock in another way than 3.37 does"
             raise RuntimeError(message)
         vars(module)["dt"] = shifted

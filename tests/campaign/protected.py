@@ -1,4 +1,4 @@
-"""This library as the consumer."""
+"""The consumer that this library protects."""
 
 from __future__ import annotations
 

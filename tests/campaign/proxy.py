@@ -57,12 +57,12 @@ class Proxy(BaseHTTPRequestHandler):
         self._dynamodb.close()
         super().finish()
 
-    def do_GET(self) -> None:  # noqa: N802 -- http.server's name
+    def do_GET(self) -> None:
         """Tell how many faults of each kind were injected."""
         body = json.dumps(self.injected).encode()
         self._answer(200, {"Content-Type": "application/json"}, body)
 
-    def do_POST(self) -> None:  # noqa: N802 -- http.server's name
+    def do_POST(self) -> None:
         """Pass one request on, or do something bad to it."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]

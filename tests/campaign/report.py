@@ -11,6 +11,8 @@ from tests.campaign.delivery import key_of
 from tests.campaign.proxy import FAULTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from tests.campaign.field import Outcome
     from tests.campaign.trace import Double, Run
 
@@ -73,7 +75,8 @@ def _is_done(outcome: Outcome, key: str) -> bool:
     """Tell whether a key's record is done. Only this library's records say so themselves."""
     if outcome.plan.consumer != "protected":
         return True
-    return outcome.items.get(key, {}).get("state", {}).get("S") == "DONE"
+    state: dict[str, str] = outcome.items.get(key, {}).get("state", {})
+    return state.get("S") == "DONE"
 
 
 def _count(report: Report, found: list[Run]) -> None:
@@ -88,10 +91,13 @@ def _count(report: Report, found: list[Run]) -> None:
 def text(report: Report) -> str:
     """Return the report of one campaign for people."""
     outcome, plan = report.outcome, report.outcome.plan
-    parts = [
+    head = (
         f"seed {plan.seed}: {plan.events:,} events, {outcome.messages:,} copies,"
         f" {outcome.deliveries:,} deliveries, {report.workers} worker processes,"
-        f" {outcome.seconds:.0f} s",
+        f" {outcome.seconds:.0f} s"
+    )
+    parts = [
+        head,
         _table("workers killed or stopped", report.kills),
         _table(
             f"faults in {outcome.faults['requests']:,} requests",
@@ -113,7 +119,7 @@ def text(report: Report) -> str:
 def comparison(reports: dict[str, Report]) -> str:
     """Return the figures of several consumers side by side."""
     head = ("consumer", "processed", "lost", "doubled", "explained", "unexplained", "stuck")
-    rows = [head]
+    lines = ["".join(_cells(head[0], head[1:], head))]
     for name, report in reports.items():
         figures = (
             report.processed,
@@ -123,15 +129,17 @@ def comparison(reports: dict[str, Report]) -> str:
             len(report.unexplained),
             len(report.stuck),
         )
-        rows.append((name, *(f"{figure:,}" for figure in figures)))
-    return "\n".join(
-        f"{row[0]:<34}" + "".join(f"{cell:>{len(head[number]) + 2}}" for number, cell in cells)
-        for row in rows
-        for cells in [list(enumerate(row))[1:]]
-    )
+        lines.append("".join(_cells(name, figures, head)))
+    return "\n".join(lines)
 
 
-def _table(title: str, counts: dict[str, int]) -> str:
+def _cells(name: str, figures: Iterable[object], head: Sequence[str]) -> Iterator[str]:
+    yield f"{name:<32}"
+    for title, figure in zip(head[1:], figures, strict=True):
+        yield f"{figure:>{len(title) + 2}}"
+
+
+def _table(title: str, counts: Mapping[str, int]) -> str:
     lines = [f"{title}: {sum(counts.values()):,}"]
     return "\n".join([*lines, *(f"  {count:6,}  {name}" for name, count in counts.items())])
 
@@ -140,6 +148,8 @@ def _evidence(report: Report) -> list[str]:
     """Show the first few violations as the ledger has them."""
     lines = [f"LOST {key}" for key in report.lost[:5]]
     lines += [f"STUCK {key}" for key in report.stuck[:5]]
-    lines += [f"UNEXPLAINED {double.first} then {double.second}" for double in report.unexplained[:5]]
+    lines += [
+        f"UNEXPLAINED {double.first} then {double.second}" for double in report.unexplained[:5]
+    ]
     lines += [f"EARLY {first} then {second}" for first, second in report.early[:5]]
     return lines

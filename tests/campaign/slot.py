@@ -12,7 +12,7 @@ from tests.campaign.process import Process, WorkerDiedError
 from tests.campaign.worker import Job
 
 if TYPE_CHECKING:
-    from threading import Event
+    from threading import Barrier, Event
 
     from tests.campaign.delivery import Queue
     from tests.campaign.field import Field
@@ -34,11 +34,13 @@ class Slot:
         self._on_lambda = index < field.plan.lambdas
         self._random = random.Random(f"{field.plan.seed}:slot:{index}")  # noqa: S311 -- repeatable
         self._number = index
-        self._due_at = self._draw_due()
+        self._due_at = 0.0
 
-    def run(self, stop: Event) -> None:
-        """Work until told to stop."""
+    def run(self, ready: Barrier, stop: Event) -> None:
+        """Work from when all are ready until told to stop."""
         process = self._start()
+        ready.wait()
+        self._due_at = self._draw_due()
         try:
             while not stop.is_set():
                 event = self._queue.receive()
@@ -59,8 +61,9 @@ class Slot:
         self._number += plan.workers
         skew = self._random.uniform(-plan.skew_seconds, plan.skew_seconds)
         self._ledger.write("worker", self._number, skew=round(skew, 1), on_lambda=self._on_lambda)
-        names = (str(self._field.ledger), self._field.table)
-        return Process(self._field, Job(plan.consumer, self._number, *names, plan.seed, skew))
+        field = self._field
+        names = (str(field.ledger), field.endpoint, field.table)
+        return Process(Job(plan.consumer, self._number, *names, plan.seed, skew))
 
     def _draw_due(self) -> float:
         mean = self._field.plan.mean_seconds_between_kills
@@ -95,6 +98,6 @@ class Slot:
         process.freeze(self._random.uniform(*FREEZE_SECONDS))
         self._ledger.write("thaw", self._number)
 
-    def _note_end(self, code: int) -> None:
+    def _note_end(self, code: int | None) -> None:
         if code != -signal.SIGKILL:
             self._ledger.write("crash", self._number, code=code)

@@ -1,19 +1,20 @@
-"""One worker process: reads invocations from stdin, answers each on stdout, until stdin ends."""
+"""One worker process: it answers invocations until its pipe ends, or until it is killed."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
+import os
 import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.campaign.effects import Effects
 from tests.campaign.ledger import Ledger
+from tests.engines import use_stand_in_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
 
 
 class Job(NamedTuple):
@@ -22,6 +23,7 @@ class Job(NamedTuple):
     consumer: str
     number: int
     ledger: str
+    endpoint: str
     table: str
     seed: int
     skew_seconds: float
@@ -45,30 +47,35 @@ class Worker:
         self.job = job
         self.ledger = Ledger(job.ledger, job.number)
         self.context: Deadline | None = None
-        self.held: Callable[[], dict[str, Any]] = lambda: {
-            "claimed": time.monotonic(),
-            "lease_until": self.context.until if self.context else None,
-        }
-        self.effects = Effects(self.ledger, f"{job.seed}:{job.number}", lambda: self.held())
+        self.held: Callable[[], dict[str, Any]] = self.held_until_the_deadline
+        self.effects = Effects(self.ledger, f"{job.seed}:{job.number}", self)
+
+    def held_until_the_deadline(self) -> dict[str, Any]:
+        """Say what is held of a key, for a consumer that is not asked: till the invocation ends."""
+        until = self.context.until if self.context else None
+        return {"claimed": time.monotonic(), "lease_until": until}
 
     def now(self) -> float:
         """Return what this worker's clock shows."""
         return time.time() + self.job.skew_seconds
 
-    def serve(self, handle: Callable[[Any, Any], Any]) -> None:
-        """Serve invocations one after another, as a Lambda sandbox does."""
-        print(json.dumps("ready"), flush=True)  # noqa: T201 -- the driver reads it
-        for line in sys.stdin:
-            invocation = json.loads(line)
+    def serve(self, handle: Callable[[Any, Any], Any], pipe: Connection) -> None:
+        """Serve invocations one after another, as a Lambda sandbox does, until the pipe ends."""
+        pipe.send("ready")
+        while True:
+            try:
+                invocation = pipe.recv()
+            except EOFError:
+                return
             until = invocation["until"]
             self.context = Deadline(invocation["id"], until) if until else None
             self.ledger.write("begin", id=invocation["id"])
             try:
                 response = handle(invocation["event"], self.context)
             except Exception as error:  # noqa: BLE001 -- Lambda reports it, and the batch comes back
-                response = {"error": f"{type(error).__name__}: {error}"}
+                response = {"error": f"{type(error).__name__}: {error}"[:300]}
             self.ledger.write("end", id=invocation["id"], error=response.get("error"))
-            print(json.dumps(response), flush=True)  # noqa: T201 -- the driver reads it
+            pipe.send(response)
 
 
 class LedgerHandler(logging.Handler):
@@ -83,15 +90,15 @@ class LedgerHandler(logging.Handler):
         self._ledger.write("log", about=str(about), text=record.getMessage()[:300])
 
 
-def main() -> None:
-    """Work as the consumer that the first argument names."""
-    worker = Worker(Job(**json.loads(sys.argv[1])))
+def main(job: Job, pipe: Connection) -> None:
+    """Work as the consumer that the job names."""
+    for name in [name for name in os.environ if name.startswith(("CXONE_IDEM_", "AWS_LAMBDA_"))]:
+        del os.environ[name]
+    use_stand_in_credentials()
+    os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = job.endpoint
+    worker = Worker(job)
     logger = logging.getLogger("cxone_idem")
     logger.setLevel(logging.INFO)
     logger.addHandler(LedgerHandler(worker.ledger))
-    consumer = import_module(f"tests.campaign.{worker.job.consumer}")
-    worker.serve(consumer.handler(worker))
-
-
-if __name__ == "__main__":
-    main()
+    consumer = import_module(f"tests.campaign.{job.consumer}")
+    worker.serve(consumer.handler(worker), pipe)
