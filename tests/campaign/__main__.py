@@ -1,0 +1,83 @@
+"""`python -m tests.campaign`: the whole campaign, its negative control and the comparison."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tests.campaign import powertools
+from tests.campaign.field import fight
+from tests.campaign.plan import Plan
+from tests.campaign.report import Report, comparison, judge, text
+from tests.engines import MISSING, is_missing, running, use_stand_in_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.engines import DynamoDBTable
+
+# What two cores get through with room to spare; a slower machine takes longer and judges the same.
+_EVENTS_PER_SECOND = 40
+# The rest of the time: leases of the last kills that end, starting, and the comparison.
+_MAIN_SHARE = 0.5
+_COMPARED_SHARE = 0.06
+
+
+def main() -> int:
+    """Run it; return 1 if a promise was broken, or if the negative control found nothing."""
+    arguments = _arguments()
+    use_stand_in_credentials()
+    if is_missing(arguments.engine):
+        sys.exit(MISSING[arguments.engine])
+    feed = arguments.seconds * _MAIN_SHARE
+    plan = Plan(
+        "protected", arguments.seed, int(feed * _EVENTS_PER_SECOND), feed, lambdas=8, services=4
+    )
+    with running(arguments.engine) as new_table:
+        report = judge(fight(plan, new_table()))
+        _print(text(report))
+        compared = _compare(plan, arguments.seconds * _COMPARED_SHARE, new_table)
+    control = compared["check, process, insert"]
+    if not control.unexplained:
+        _print("the negative control found no double: this campaign proves nothing")
+    return 0 if report.is_clean and control.unexplained else 1
+
+
+def _compare(plan: Plan, feed: float, new_table: Callable[[], DynamoDBTable]) -> dict[str, Report]:
+    """Put every consumer through one smaller campaign, all on Lambda's terms."""
+    events = int(feed * _EVENTS_PER_SECOND)
+    smaller = replace(plan, events=events, feed_seconds=feed, lambdas=8, services=0)
+    plans = {
+        "this library": smaller,
+        "check, process, insert": replace(smaller, consumer="naive"),
+        "Powertools 3.37": replace(smaller, consumer="powertools"),
+        "Powertools 3.37, clocks right": replace(smaller, consumer="powertools", skew_seconds=0),
+    }
+    if not powertools.is_installed():
+        _print(powertools.MISSING)
+        plans = {name: plan for name, plan in plans.items() if plan.consumer != "powertools"}
+    reports = {name: judge(fight(plan, new_table())) for name, plan in plans.items()}
+    _print(f"\nthe same smaller campaign ({events} events, seed {plan.seed}) for each:")
+    _print(comparison(reports))
+    return reports
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=120, help="about how long it may take")
+    parser.add_argument(
+        "--engine", choices=["dynamodb-local", "ministack"], default="dynamodb-local"
+    )
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    return parser.parse_args()
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 -- a command's output
+
+
+if __name__ == "__main__":
+    sys.exit(main())

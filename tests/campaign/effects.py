@@ -1,0 +1,47 @@
+"""The side effect that must happen once, and the misfortunes of making it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.campaign.ledger import Ledger
+    from tests.campaign.worker import Worker
+
+_KILLED_BEFORE = 0.003
+_KILLED_AFTER = 0.005
+_RAISES = 0.02
+_SLOW = 0.02
+
+
+class Effects:
+    """A handler that appends one effect to the ledger, unless it raises or is killed first."""
+
+    def __init__(self, ledger: Ledger, seed: str, worker: Worker) -> None:
+        self._ledger = ledger
+        self._random = random.Random(seed)  # noqa: S311 -- repeatable
+        self._worker = worker
+
+    def make(self, envelope: dict[str, Any]) -> None:
+        """Make the effect of one event."""
+        key = envelope["detail"]["IdempotencyKey"]
+        self._ledger.write("start", key=key, **self._worker.held())
+        drawn = self._random.random()
+        if drawn < _RAISES:
+            self._ledger.write("raise", key=key)
+            message = "the handler was told to fail before its effect"
+            raise RuntimeError(message)
+        slow = self._random.random() < _SLOW
+        time.sleep(self._random.uniform(0.1, 0.5) if slow else self._random.uniform(0, 0.004))
+        self._maybe_die("before the effect", key, _KILLED_BEFORE)
+        self._ledger.write("effect", key=key)
+        self._maybe_die("between effect and record", key, _KILLED_AFTER)
+
+    def _maybe_die(self, where: str, key: str, share: float) -> None:
+        if self._random.random() < share:
+            self._ledger.write("kill", where=where, key=key)
+            os.kill(os.getpid(), signal.SIGKILL)

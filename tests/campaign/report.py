@@ -1,0 +1,155 @@
+"""What a campaign proved: figures, and the violations among them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.campaign import trace
+from tests.campaign.delivery import key_of
+from tests.campaign.proxy import FAULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from tests.campaign.field import Outcome
+    from tests.campaign.trace import Double, Run
+
+
+@dataclass
+class Report:
+    """The figures of one campaign."""
+
+    outcome: Outcome
+    processed: int = 0
+    lost: list[str] = field(default_factory=list)
+    """Keys without an effect whose messages are all gone."""
+    stuck: list[str] = field(default_factory=list)
+    """Keys that still have messages after the waiting bound, or a record that is not done."""
+    explained: Counter[str] = field(default_factory=Counter)
+    unexplained: list[Double] = field(default_factory=list)
+    early: list[tuple[Run, Run]] = field(default_factory=list)
+    unrecorded: int = 0
+    """Records not done because the store failed every attempt, which the library logged."""
+    kills: Counter[str] = field(default_factory=Counter)
+    crashes: int = 0
+    workers: int = 0
+    takeovers: int = 0
+
+    @property
+    def doubled(self) -> int:
+        """Effects beyond the first of each key."""
+        return self.explained.total() + len(self.unexplained)
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether every promise was kept."""
+        return not (self.lost or self.stuck or self.unexplained or self.early or self.crashes)
+
+
+def judge(outcome: Outcome) -> Report:
+    """Let the ledger decide."""
+    report = Report(outcome)
+    found = trace.runs(outcome.lines)
+    keys = {f"event-{number:05d}" for number in range(outcome.plan.events)}
+    made = {run.key for run in found if run.effect_at is not None}
+    left = {key_of(message_id) for message_id in outcome.left}
+    report.processed = len(made)
+    report.lost = sorted(keys - made - left)
+    excused = {run.key for run in found if run.unrecorded_at and not run.recorded_late_at}
+    not_done = {key for key in keys - left if not _is_done(outcome, key)} - set(report.lost)
+    report.unrecorded = len(not_done & excused)
+    report.stuck = sorted(left | (not_done - excused))
+    for double in trace.doubles(found):
+        if double.cause:
+            report.explained[double.cause] += 1
+        else:
+            report.unexplained.append(double)
+    report.early = trace.taken_early(found)
+    _count(report, found)
+    return report
+
+
+def _is_done(outcome: Outcome, key: str) -> bool:
+    """Tell whether a key's record is done. Only this library's records say so themselves."""
+    if outcome.plan.consumer != "protected":
+        return True
+    state: dict[str, str] = outcome.items.get(key, {}).get("state", {})
+    return state.get("S") == "DONE"
+
+
+def _count(report: Report, found: list[Run]) -> None:
+    for line in report.outcome.lines:
+        if line.what in {"kill", "freeze"}:
+            report.kills[line.fields.get("where", "stopped for longer than its lease")] += 1
+        report.crashes += line.what == "crash"
+        report.workers += line.what == "worker"
+    report.takeovers = len(found) - len({run.key for run in found})
+
+
+def text(report: Report) -> str:
+    """Return the report of one campaign for people."""
+    outcome, plan = report.outcome, report.outcome.plan
+    head = (
+        f"seed {plan.seed}: {plan.events:,} events, {outcome.messages:,} copies,"
+        f" {outcome.deliveries:,} deliveries, {report.workers} worker processes,"
+        f" {outcome.seconds:.0f} s"
+    )
+    parts = [
+        head,
+        _table("workers killed or stopped", report.kills),
+        _table(
+            f"faults in {outcome.faults['requests']:,} requests",
+            {kind: outcome.faults[kind] for kind in FAULTS},
+        ),
+        f"runs after a kill, a failure or a lapse: {report.takeovers:,}",
+        _table("doubled, explained", report.explained),
+        f"  left unrecorded at the end, as logged: {report.unrecorded}",
+        f"processed                          {report.processed:6,} of {plan.events:,}",
+        f"lost                               {len(report.lost):6,}",
+        f"doubled, unexplained               {len(report.unexplained):6,}",
+        f"claimed before the lease was over  {len(report.early):6,}",
+        f"stuck                              {len(report.stuck):6,}",
+        f"workers crashed                    {report.crashes:6,}",
+    ]
+    return "\n".join([*parts, *_evidence(report)])
+
+
+def comparison(reports: dict[str, Report]) -> str:
+    """Return the figures of several consumers side by side."""
+    head = ("consumer", "processed", "lost", "doubled", "explained", "unexplained", "stuck")
+    lines = ["".join(_cells(head[0], head[1:], head))]
+    for name, report in reports.items():
+        figures = (
+            report.processed,
+            len(report.lost),
+            report.doubled,
+            report.explained.total(),
+            len(report.unexplained),
+            len(report.stuck),
+        )
+        lines.append("".join(_cells(name, figures, head)))
+    return "\n".join(lines)
+
+
+def _cells(name: str, figures: Iterable[object], head: Sequence[str]) -> Iterator[str]:
+    yield f"{name:<32}"
+    for title, figure in zip(head[1:], figures, strict=True):
+        yield f"{figure:>{len(title) + 2}}"
+
+
+def _table(title: str, counts: Mapping[str, int]) -> str:
+    lines = [f"{title}: {sum(counts.values()):,}"]
+    return "\n".join([*lines, *(f"  {count:6,}  {name}" for name, count in counts.items())])
+
+
+def _evidence(report: Report) -> list[str]:
+    """Show the first few violations as the ledger has them."""
+    lines = [f"LOST {key}" for key in report.lost[:5]]
+    lines += [f"STUCK {key}" for key in report.stuck[:5]]
+    lines += [
+        f"UNEXPLAINED {double.first} then {double.second}" for double in report.unexplained[:5]
+    ]
+    lines += [f"EARLY {first} then {second}" for first, second in report.early[:5]]
+    return lines
