@@ -29,7 +29,7 @@ class Effects:
     def make(self, envelope: dict[str, Any]) -> None:
         """Make the effect of one event."""
         key = envelope["detail"]["IdempotencyKey"]
-        self._ledger.write("start", key=key, **self._worker.held())
+        self._ledger.write("start", key=key, **self._worker.held(key))
         drawn = self._random.random()
         if drawn < _RAISES:
             self._ledger.write("raise", key=key)

@@ -36,5 +36,5 @@ def handler(worker: Worker) -> Callable[[Any, Any], Any]:
         return {"batchItemFailures": failures}
 
     # It has no lease that could lapse.
-    worker.held = lambda: {**worker.held_until_the_deadline(), "lease_until": None}
+    worker.held = lambda key: {**worker.held_until_the_deadline(key), "lease_until": None}
     return handle

@@ -7,38 +7,67 @@ from typing import TYPE_CHECKING, Any
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore, StoreError
 from cxone_idem.record import Record, State
+from cxone_idem.store import Answer
 from tests.campaign.plan import COLD_SKEW_SECONDS, LEASE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from cxone_idem.store import Answer
+    from cxone_idem.store import Write
+    from tests.campaign.ledger import Ledger
     from tests.campaign.worker import Worker
 
 
 class TimedStore(DynamoDBStore):
-    """Notes when the newest claim was sent: from then on its lease is promised to hold."""
+    """Notes when each claim was sent, and in the ledger when each completion was answered.
 
-    def __init__(self, table: str) -> None:
+    From the sending on its lease is promised to hold; until the answer a kill explains a double.
+    """
+
+    def __init__(self, table: str, ledger: Ledger) -> None:
         super().__init__(table)
-        self.claimed = 0.0
-        self.generation = 0
+        self.claims: dict[str, tuple[float, int]] = {}
+        self._ledger = ledger
 
     def put_if(self, record: Record, expected_version: str | None) -> Answer:
+        self._note_sent(record)
+        answer = super().put_if(record, expected_version)
+        self._note_answered(record, answer)
+        return answer
+
+    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+        for write in writes:
+            self._note_sent(write.record)
+        answers = super().put_many(writes)
+        for write, answer in zip(writes, answers, strict=True):
+            self._note_answered(write.record, answer)
+        return answers
+
+    def _note_sent(self, record: Record) -> None:
         if record.state is State.IN_PROGRESS:
-            self.claimed = time.monotonic()
-            self.generation = record.generation
-        return super().put_if(record, expected_version)
+            self.claims[record.partition_key] = time.monotonic(), record.generation
+
+    def _note_answered(self, record: Record, answer: Answer | StoreError) -> None:
+        if record.state is State.DONE and isinstance(answer, Answer):
+            own = answer.seen is not None and answer.seen.version == record.version
+            if answer.written or own:
+                self._ledger.write("recorded", key=record.partition_key)
 
 
 def handler(worker: Worker) -> Callable[[Any, Any], Any]:
     """Return the Lambda handler of a worker."""
-    store = TimedStore(worker.job.table)
+    store = TimedStore(worker.job.table, worker.ledger)
     deduplicator = Deduplicator(store, Config(lease_seconds=LEASE_SECONDS), now=worker.now)
 
-    def held() -> dict[str, Any]:
-        until = worker.context.until if worker.context else store.claimed + LEASE_SECONDS
-        return {"claimed": store.claimed, "lease_until": until, "generation": store.generation}
+    def held(key: str) -> dict[str, Any]:
+        claimed, generation = store.claims[key]
+        until = worker.context.until if worker.context else claimed + LEASE_SECONDS
+        return {
+            "claimed": claimed,
+            "lease_until": until,
+            "generation": generation,
+            "tells_recorded": True,
+        }
 
     def handle(event: Any, context: Any) -> Any:
         return deduplicator.process_batch(event, worker.effects.make, context=context)

@@ -32,7 +32,7 @@ FAULTS = {
 _OUTAGE_REQUESTS = 4
 _LATENCY_SECONDS = (0.02, 0.3)
 _TIMED_OUT_SECONDS = (1.2, 2.5)
-_FAULTY = frozenset({"PutItem", "UpdateItem", "DeleteItem", "GetItem"})
+_FAULTY = frozenset({"PutItem", "BatchExecuteStatement", "UpdateItem", "DeleteItem", "GetItem"})
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
 

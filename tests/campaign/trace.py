@@ -29,7 +29,9 @@ class Run:
     raised: bool = False
     killed: str = ""
     settled_at: float | None = None
-    """When the worker went on to something else: the completion had been tried by then."""
+    """When the completion was answered, or, for a consumer that cannot tell, when the worker went
+    on to something else: it had been tried by then."""
+    tells_recorded: bool = False
     unrecorded_at: float | None = None
     recorded_late_at: float | None = None
     lost_at: float | None = None
@@ -56,6 +58,7 @@ def runs(lines: Iterable[Line]) -> list[Run]:
             until = line.fields["lease_until"]
             key = line.fields["key"]
             run = Run(key, line.worker, line.at, line.fields["claimed"], until)
+            run.tells_recorded = line.fields.get("tells_recorded", False)
             current[line.worker] = by_worker[line.worker][key] = run
             found.append(run)
         elif line.what in {"log", "failed"}:
@@ -66,6 +69,10 @@ def runs(lines: Iterable[Line]) -> list[Run]:
                 _note(about, line)
         elif line.what in {"begin", "end"}:
             _settle(run, line)
+        elif line.what == "recorded":
+            by_worker[line.worker][line.fields["key"]].settled_at = line.at
+        elif line.what == "kill":
+            _kill(by_worker[line.worker].values(), line)
         elif run:
             _suffer(run, line)
     return found
@@ -115,7 +122,7 @@ def _cause(first: Run, second: Run) -> str | None:
 
 
 def _settle(run: Run | None, line: Line) -> None:
-    if run and run.settled_at is None:
+    if run and run.settled_at is None and not run.tells_recorded:
         run.settled_at = line.at
 
 
@@ -137,5 +144,10 @@ def _suffer(run: Run, line: Line) -> None:
         run.effect_at = line.at
     elif line.what == "raise":
         run.raised = True
-    elif line.what == "kill":
-        run.killed = line.fields["where"]
+
+
+def _kill(of_the_worker: Iterable[Run], line: Line) -> None:
+    """Mark what dies with the worker: completions may be on their way beside the newest run."""
+    for run in of_the_worker:
+        if run.settled_at is None and not run.raised:
+            run.killed = line.fields["where"]

@@ -47,10 +47,10 @@ class Worker:
         self.job = job
         self.ledger = Ledger(job.ledger, job.number)
         self.context: Deadline | None = None
-        self.held: Callable[[], dict[str, Any]] = self.held_until_the_deadline
+        self.held: Callable[[str], dict[str, Any]] = self.held_until_the_deadline
         self.effects = Effects(self.ledger, f"{job.seed}:{job.number}", self)
 
-    def held_until_the_deadline(self) -> dict[str, Any]:
+    def held_until_the_deadline(self, _: str) -> dict[str, Any]:
         """Say what is held of a key, for a consumer that is not asked: till the invocation ends."""
         until = self.context.until if self.context else None
         return {"claimed": time.monotonic(), "lease_until": until}
