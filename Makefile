@@ -12,7 +12,7 @@ JUDGE := $(DYNAMODB_LOCAL)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick soak lint types wheel pythons dynamodb-local clean
+.PHONY: help demo test quick soak campaign lint types pythons dynamodb-local clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -22,6 +22,9 @@ demo: $(VENV)/.ready $(MINISTACK) ## the problem and the cure, side by side, on 
 
 test: lint types $(MINISTACK) $(JUDGE) ## all that CI runs: lint, types, tests on every engine, the built wheel
 	$(BIN)/python -m pytest
+
+campaign: $(VENV)/.bench $(DYNAMODB_LOCAL) ## two minutes of kills, faults and wrong clocks; a ledger decides (fetches DynamoDB Local)
+	$(BIN)/python -m tests.campaign
 
 quick: $(VENV)/.ready ## the inner loop: the tests that need no engine
 	$(BIN)/python -m pytest -m "not engine" -q -x
@@ -54,6 +57,10 @@ $(VENV)/.ready: pyproject.toml
 	  || { echo "$(PYTHON) is older than 3.10: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
 # In an environment of its own: it pins botocore.

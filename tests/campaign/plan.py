@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FUNCTION_SECONDS = 3.0
+FUNCTION_SECONDS = 2.0
 """The Lambda function's time-out: the driver kills a worker that is still busy then."""
 
-VISIBILITY_SECONDS = 3.0
+VISIBILITY_SECONDS = 2.0
 """How long a received message stays hidden. Lambda refuses less than the function's time-out."""
 
 LEASE_SECONDS = 2.0
 """The lease of workers that have no deadline."""
 
-FREEZE_SECONDS = (6.0, 8.0)
+FREEZE_SECONDS = (6.0, 7.0)
 """How long a service worker is stopped: longer than its lease and the 3 s the library adds."""
 
 COLD_SKEW_SECONDS = 5.0
@@ -26,8 +26,8 @@ for as long as the clock is fast: two minutes would be longer than the whole cam
 PATIENCE_SECONDS = 20.0
 """With no message settled for so long, whatever is left is stuck.
 
-The longest wait that is nobody's fault: a lease of a whole invocation (3 s), its kill margin (1 s),
-the library's margin (3 s), a cold fast clock (5 s) and two rounds of visibility (6 s) make 18 s.
+The longest wait that is nobody's fault: a lease of a whole invocation (2 s), its kill margin (1 s),
+the library's margin (3 s), a cold fast clock (5 s) and two rounds of visibility (4 s) make 15 s.
 """
 
 
@@ -45,7 +45,7 @@ class Plan:
     """Workers without a deadline, whose leases lapse when they are stopped for a while."""
     skew_seconds: float = 120.0
     """Workers' clocks are off by up to this much, either way."""
-    mean_seconds_between_kills: float = 15.0
+    mean_seconds_between_kills: float = 6.0
     """For each worker."""
 
     @property

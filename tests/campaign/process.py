@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from tests.campaign import worker
@@ -20,6 +21,8 @@ _START_SECONDS = 60.0
 # milliseconds, so kills can be many.
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.campaign.warm"])
+# Starting one polls the others; two threads that poll one process lose its exit code.
+_one_at_a_time = Lock()
 
 
 class WorkerDiedError(Exception):
@@ -32,7 +35,8 @@ class Process:
     def __init__(self, job: Job) -> None:
         self._pipe, theirs = _processes.Pipe()
         self._process = _processes.Process(target=worker.main, args=(job, theirs), daemon=True)
-        self._process.start()
+        with _one_at_a_time:
+            self._process.start()
         theirs.close()
         if self.response(time.monotonic() + _START_SECONDS) != "ready":
             message = f"worker {job.number} did not start in {_START_SECONDS:.0f} s"
@@ -56,7 +60,10 @@ class Process:
     def freeze(self, seconds: float) -> None:
         """Stop it for a while, as a paused machine is, and let it go on."""
         assert self._process.pid is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            os.kill(self._process.pid, signal.SIGSTOP)
+        except ProcessLookupError:
+            return  # it has just killed itself
         time.sleep(seconds)
         os.kill(self._process.pid, signal.SIGCONT)
 
@@ -67,7 +74,8 @@ class Process:
     def end(self) -> int | None:
         """Let it end, if it has not; return its exit code."""
         self._pipe.close()
-        self._process.join()
-        code = self._process.exitcode
-        self._process.close()
+        with _one_at_a_time:
+            self._process.join()
+            code = self._process.exitcode
+            self._process.close()
         return code

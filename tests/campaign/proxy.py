@@ -22,8 +22,8 @@ FAULTS = {
     "cut before execution": 0.015,
     "cut after execution": 0.020,
     # The client gives up after a second; what it sent is executed all the same, and later.
-    "executed after time-out": 0.003,
-    "answered after time-out": 0.003,
+    "executed after time-out": 0.005,
+    "answered after time-out": 0.005,
     # As many failures as the SDK makes attempts, so that the call itself fails.
     "outage": 0.003,
 }

@@ -35,7 +35,7 @@ class Report:
     kills: Counter[str] = field(default_factory=Counter)
     crashes: int = 0
     workers: int = 0
-    takeovers: int = 0
+    reruns: int = 0
 
     @property
     def doubled(self) -> int:
@@ -85,7 +85,7 @@ def _count(report: Report, found: list[Run]) -> None:
             report.kills[line.fields.get("where", "stopped for longer than its lease")] += 1
         report.crashes += line.what == "crash"
         report.workers += line.what == "worker"
-    report.takeovers = len(found) - len({run.key for run in found})
+    report.reruns = len(found) - len({run.key for run in found})
 
 
 def text(report: Report) -> str:
@@ -103,7 +103,7 @@ def text(report: Report) -> str:
             f"faults in {outcome.faults['requests']:,} requests",
             {kind: outcome.faults[kind] for kind in FAULTS},
         ),
-        f"runs after a kill, a failure or a lapse: {report.takeovers:,}",
+        f"handler runs beyond the first of a key: {report.reruns:,}",
         _table("doubled, explained", report.explained),
         f"  left unrecorded at the end, as logged: {report.unrecorded}",
         f"processed                          {report.processed:6,} of {plan.events:,}",

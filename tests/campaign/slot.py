@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import signal
 import time
@@ -34,12 +35,14 @@ class Slot:
         self._on_lambda = index < field.plan.lambdas
         self._random = random.Random(f"{field.plan.seed}:slot:{index}")  # noqa: S311 -- repeatable
         self._number = index
-        self._due_at = 0.0
+        self._peace_at = self._due_at = 0.0
 
     def run(self, ready: Barrier, stop: Event) -> None:
         """Work from when all are ready until told to stop."""
         process = self._start()
         ready.wait()
+        # Without new events there is nothing left to disturb but the end, which would never come.
+        self._peace_at = time.monotonic() + self._field.plan.feed_seconds
         self._due_at = self._draw_due()
         try:
             while not stop.is_set():
@@ -67,7 +70,8 @@ class Slot:
 
     def _draw_due(self) -> float:
         mean = self._field.plan.mean_seconds_between_kills
-        return time.monotonic() + self._random.expovariate(1 / mean)
+        due_at = time.monotonic() + self._random.expovariate(1 / mean)
+        return due_at if due_at < self._peace_at else math.inf
 
     def _invoke(self, process: Process, event: dict[str, Any]) -> Any:
         now = time.monotonic()

@@ -101,7 +101,8 @@ def taken_early(found: Iterable[Run]) -> list[tuple[Run, Run]]:
 
 def _by_key(found: Iterable[Run]) -> list[list[Run]]:
     grouped = defaultdict(list)
-    for run in sorted(found, key=lambda run: run.started_at):
+    # By claim: a worker may be stopped between its claim and its start, and start after the next.
+    for run in sorted(found, key=lambda run: run.claimed_at):
         grouped[run.key].append(run)
     return list(grouped.values())
 
@@ -112,12 +113,12 @@ def _cause(first: Run, second: Run) -> str | None:
         return None
     if first.recorded_late_at is not None and first.recorded_late_at < second.claimed_at:
         return None
-    if first.unrecorded_at is not None:
+    if first.unrecorded_at is not None and first.unrecorded_at < second.claimed_at:
         return "effect made, store failed every attempt to record it"
     if first.killed and first.settled_at is None:
         return f"killed {first.killed}, effect made and not recorded"
-    if first.lost_at is not None and first.lease_until is not None:
-        return "lease lapsed while the worker was stopped"
+    if first.lease_until is not None and (first.lost_at or first.unrecorded_at):
+        return "lease lapsed before the effect was recorded"
     return None
 
 
