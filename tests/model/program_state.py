@@ -80,7 +80,8 @@ def _parts(thing: Any) -> list[Any]:
         if isinstance(thing, kind):
             return parts(thing)
     if isinstance(thing, Iterator) and hasattr(thing, "__length_hint__"):
-        return [thing.__length_hint__()]
+        # What is left, and what is gone: a half-made list on the stack cannot be looked at.
+        return [*thing.__reduce__()[1:]]
     if hasattr(thing, "__dict__"):
         return _items(vars(thing))
     if hasattr(type(thing), "__slots__"):

@@ -15,6 +15,7 @@ from tests.model.story import tell
 
 if TYPE_CHECKING:
     from tests.model.process import Program
+    from tests.model.state import Ledger
     from tests.model.world import World
 
 
@@ -99,7 +100,7 @@ class Search:
                 if after_key not in self._came_from:
                     self._came_from[after_key] = (key, move)
                     broken = broken or self._recovery.broken(after)
-                    self.stores.add((after.now_ms, after.finished, shape_of(after.record)[0]))
+                    self.stores.add((after.now_ms, *map(_shown, after.ledgers)))
                     wider.append((after_key, after))
                 if broken:
                     return wider, broken, (*self._way(key), move)
@@ -113,3 +114,7 @@ class Search:
             way.append(move)
             step = self._came_from[key]
         return way[::-1]
+
+
+def _shown(ledger: Ledger) -> tuple[bool, int]:
+    return ledger.finished, shape_of(ledger.record)[0]
