@@ -7,6 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.model.line import owned_line
 from tests.model.moves import Move, moves
 from tests.model.recovery import Recovery
 from tests.model.scheduler import Scheduler
@@ -58,6 +59,7 @@ class Search:
         """What the store and the ledger can show, names apart."""
         self._came_from: dict[tuple[Any, ...], tuple[tuple[Any, ...], Move] | None] = {}
 
+    @owned_line()
     def run(self) -> Found:
         """Search until nothing new appears or something is broken."""
         # A log line for every expected failure of a million runs would be most of the time.
