@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.model.line import owned_line
 from tests.model.moves import Move, moves
+from tests.model.program_state import shape_of
 from tests.model.recovery import Recovery
 from tests.model.scheduler import Scheduler
-from tests.model.state import Nodes, State, first_state, shape_of
+from tests.model.state import Nodes, State, first_state
 from tests.model.story import tell
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.model.program_state import NAME_MARK, Shape
+from tests.model.program_state import NAME_MARK, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -173,20 +173,6 @@ def fresh_name(kind: str, live: Iterable[str]) -> str:
     while f"{NAME_MARK}{kind}{number}" in live:
         number += 1
     return f"{NAME_MARK}{kind}{number}"
-
-
-_shapes: dict[Any, tuple[int, tuple[str, ...]]] = {}
-_shape_numbers: dict[Any, int] = {}
-
-
-def shape_of(value: Any) -> tuple[int, tuple[str, ...]]:
-    """Return a number for the shape of a record, an answer or a request, and the names in it."""
-    found = _shapes.get(value)
-    if found is None:
-        shape = Shape()
-        number = _shape_numbers.setdefault(shape.of(value), len(_shape_numbers))
-        found = _shapes[value] = (number, tuple(shape.names))
-    return found
 
 
 def _part(worker: Worker, now_ms: int) -> tuple[tuple[int, ...], tuple[str, ...]]:

@@ -69,7 +69,7 @@ def test_no_interleaving_of_pairs_breaks_an_invariant(
     assert not found.broken, found.story
 
 
-@pytest.mark.parametrize("mistake", (*MISTAKES, *PAIR_MISTAKES), ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", [*MISTAKES, *PAIR_MISTAKES], ids=lambda mistake: mistake.name)
 def test_each_mistake_is_caught(mistake: Mistake, report: Callable[[Found], None]) -> None:
     """The check can fail: a broken variant breaks the invariant that it must break."""
     found = mistake.search()

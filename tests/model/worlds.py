@@ -81,15 +81,19 @@ _OVERLAP = ((0, 1), (1,))
 _TWO_WORKERS = (0, 0)
 
 PAIRS = (
-    World("pairs: crashes", Budget(3, crashes=1), _TWO_WORKERS, batches=_EITHER_ORDER),
+    World("pairs: crashes", Budget(2, crashes=1), _TWO_WORKERS, batches=_EITHER_ORDER),
     World("pairs: lost answers", Budget(2, crashes=1, losses=1), _TWO_WORKERS, batches=_BOTH),
     World("pairs: raising", Budget(2, losses=1, raises=1), _TWO_WORKERS, batches=_OVERLAP),
-    World("pairs: lapsing", Budget(2, waits=1), _TWO_WORKERS, batches=_OVERLAP, slow_ms=0),
+    # One worker: what others would then find is tried from every state, one lease later.
+    World("pairs: lapsing", Budget(1, losses=1, waits=1), (0,), batches=_BOTH),
 )
 """Batches of two messages with two keys."""
 
 PAIRS_LONG = (
     World("pairs: everything", Budget(2, 1, 1, raises=1), _TWO_WORKERS, batches=_EITHER_ORDER),
+    World(
+        "pairs: lapsing, two workers", Budget(2, waits=1), _TWO_WORKERS, batches=_BOTH, slow_ms=0
+    ),
     World("pairs: three workers", Budget(3, losses=1), batches=_OVERLAP),
     World("pairs: slow and lapsing", Budget(2, waits=1), _TWO_WORKERS, batches=_OVERLAP),
     World("pairs: late requests", Budget(2, ghosts=1), _TWO_WORKERS, batches=_BOTH),
