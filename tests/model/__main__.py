@@ -5,23 +5,30 @@ from __future__ import annotations
 import sys
 
 from tests.model.broken import MISTAKES
+from tests.model.broken_pairs import PAIR_MISTAKES
 from tests.model.consumer import by_the_batch, by_the_verbs
+from tests.model.line import StatementPort
 from tests.model.process import Port, Program
 from tests.model.search import Search
 from tests.model.world import CONFIG
-from tests.model.worlds import BATCHES, LONG, SHORT
+from tests.model.worlds import BATCHES, LONG, PAIRS, PAIRS_LONG, SHORT
 
 
 def main(wanted: str) -> int:
     """Search the worlds whose name contains `wanted`; return how many are broken."""
     broken = 0
-    for worlds, deliver in ((SHORT, by_the_verbs), (BATCHES, by_the_batch), (LONG, by_the_verbs)):
+    for worlds, port, deliver in (
+        (SHORT, Port, by_the_verbs),
+        (BATCHES, Port, by_the_batch),
+        ((*PAIRS, *PAIRS_LONG), StatementPort, by_the_batch),
+        (LONG, Port, by_the_verbs),
+    ):
         for world in worlds:
             if wanted in world.name:
-                found = Search(Program(CONFIG, Port, deliver), world).run()
+                found = Search(Program(CONFIG, port, deliver), world).run()
                 print(found, flush=True)  # noqa: T201 -- it prints
                 broken += bool(found.broken)
-    for mistake in MISTAKES:
+    for mistake in (*MISTAKES, *PAIR_MISTAKES):
         if wanted in mistake.name:
             print("\nmade on purpose:", mistake.search().story, flush=True)  # noqa: T201 -- it prints
     return broken

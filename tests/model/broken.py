@@ -17,7 +17,11 @@ from tests.model.search import Search
 from tests.model.world import CONFIG, Budget, World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxone_idem import Deduplicator
     from cxone_idem.record import Record
+    from tests.model.process import Messages, Tape
     from tests.model.search import Found
 
 _TWO_MINUTES_MS = 120_000
@@ -101,13 +105,14 @@ class Mistake(NamedTuple):
     caught_by: frozenset[str]
     port: type[Port] = Port
     patches: tuple[tuple[Any, str, Any], ...] = ()
+    deliver: Callable[[Deduplicator, Messages, Tape], None] = by_the_verbs
 
     def search(self) -> Found:
         """Search the mistake's world with the mistake made."""
         with ExitStack() as stack:
             for where, name, instead in self.patches:
                 stack.enter_context(patch.object(where, name, instead))
-            return Search(Program(CONFIG, self.port, by_the_verbs), self.world).run()
+            return Search(Program(CONFIG, self.port, self.deliver), self.world).run()
 
 
 def _mistake(name: str, budget: Budget, *caught_by: str, **more: Any) -> Mistake:

@@ -9,30 +9,32 @@ from typing import TYPE_CHECKING
 from cxone_idem import ClaimLostError, InProgressError, StoreError
 from cxone_idem.record import Origin
 from tests.model.process import Stop
+from tests.model.world import KEYS
 
 if TYPE_CHECKING:
     from cxone_idem import Claimed, Deduplicator
-    from tests.model.process import Tape
-
-KEY = "k"
+    from tests.model.process import Messages, Tape
 
 
 class Work(Enum):
-    """What the handler does next, as the world decides."""
+    """What the handler or the committer's thread does next, as the world decides."""
 
     RETURNS = "returns"
     RAISES = "raises"
     EXTENDS = "extends its lease"
+    COMMITS = "the line is free: sends what waits to be completed"
+    QUEUES = "the line is busy: leaves the completion waiting"
 
 
 class HandlerError(Exception):
     """The handler failed."""
 
 
-def by_the_verbs(claims: Deduplicator, delivery: str, tape: Tape) -> None:
-    """Consume with claim, complete, release and extend."""
+def by_the_verbs(claims: Deduplicator, messages: Messages, tape: Tape) -> None:
+    """Consume with claim, complete, release and extend, one message in the delivery."""
+    ((key, delivery),) = messages
     try:
-        outcome = claims.claim(KEY, origin=Origin(message_id=delivery))
+        outcome = claims.claim(KEYS[key], origin=Origin(message_id=delivery))
     except InProgressError:
         tape.note("in progress")
         return
@@ -50,38 +52,44 @@ def by_the_verbs(claims: Deduplicator, delivery: str, tape: Tape) -> None:
         _try("complete", outcome.complete, tape)
 
 
-def by_the_batch(claims: Deduplicator, delivery: str, tape: Tape) -> None:
-    """Consume with `process_batch`, one message in the batch."""
+def by_the_batch(claims: Deduplicator, messages: Messages, tape: Tape) -> None:
+    """Consume with `process_batch`."""
 
-    def process_event(_event: object) -> None:
-        held = claims._held(KEY)  # noqa: SLF001 -- the claim itself is what the handler cannot see
+    def process_event(event: dict[str, str]) -> None:
+        # The claim itself is what the handler cannot see.
+        held = claims._held(event["id"])  # noqa: SLF001
         _work(held, tape)
 
-    message = {"messageId": delivery, "body": json.dumps({"id": KEY})}
-    failed = claims.process_batch({"Records": [message]}, process_event)["batchItemFailures"]
-    tape.note("kept" if failed else "deleted")
+    records = [
+        {"messageId": delivery, "body": json.dumps({"id": KEYS[key]})} for key, delivery in messages
+    ]
+    failures = claims.process_batch({"Records": records}, process_event)["batchItemFailures"]
+    failed = {failure["itemIdentifier"] for failure in failures}
+    for key, delivery in messages:
+        tape.note("kept" if delivery in failed else "deleted", key=key)
 
 
 def _work(held: Claimed, tape: Tape) -> None:
-    tape.note("claimed")
+    key = KEYS.index(held.key)
+    tape.note("claimed", key=key)
     while True:
         work = tape.wait(Stop.HANDLER)
         if work is Work.RETURNS:
-            tape.note("returned")
+            tape.note("returned", key=key)
             return
         if work is Work.RAISES:
-            tape.note("raised")
+            tape.note("raised", key=key)
             raise HandlerError
-        _try("extend", held.extend, tape)
+        _try("extend", held.extend, tape, key)
 
 
-def _try(verb: str, act: object, tape: Tape) -> None:
+def _try(verb: str, act: object, tape: Tape, key: int = 0) -> None:
     assert callable(act)
     try:
         act()
     except ClaimLostError:
-        tape.note("lost", verb)
+        tape.note("lost", verb, key)
     except StoreError:
-        tape.note("unreachable", verb)
+        tape.note("unreachable", verb, key)
     else:
-        tape.note("settled", verb)
+        tape.note("settled", verb, key)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from cxone_idem.record import State as RecordState
 from tests.model.process import Stop
+from tests.model.world import key_of
 
 if TYPE_CHECKING:
     from cxone_idem.record import Record
-    from tests.model.process import Request
+    from tests.model.process import Event, Request
     from tests.model.state import State, Worker
     from tests.model.world import World
 
@@ -17,6 +18,7 @@ ONE_OWNER = "(a) a worker inside its promised lease is not the only owner"
 DONE_ONCE = "(b) work was given out again after DONE, within the retention"
 OWN_RECORD = "(c) a record was changed by a worker that does not own it"
 NOTHING_LOST = "(d) a later delivery does not get the work"
+UNRECORDED = "(b) a worker rests with its work done and its claim still open, so it is done again"
 OWN_WRITE = "(e) a worker was turned away by its own write"
 DROPPED = "(d) an event was dropped though nobody had done its work"
 
@@ -27,21 +29,23 @@ def owner_of(record: Record | None) -> str:
 
 
 def broken_by_owners(state: State) -> str:
-    """Say what is wrong with who owns the key: what stands must be the one owner's."""
+    """Say what is wrong with who owns each key: what stands must be the one owner's."""
     for worker in state.workers:
-        if worker.until_ms > state.now_ms and owner_of(state.record) != worker.delivery:
-            done = state.record is not None and state.record.state is RecordState.DONE
-            return DONE_ONCE if done else ONE_OWNER
+        for (record, _, _), stake in zip(state.ledgers, worker.stakes, strict=True):
+            if stake.until_ms > state.now_ms and owner_of(record) != stake.delivery:
+                done = record is not None and record.state is RecordState.DONE
+                return DONE_ONCE if done else ONE_OWNER
     return ""
 
 
 def broken_by_write(state: State, request: Request, after: Record | None, world: World) -> str:
     """Say what is wrong with a request that makes `after` of what stands in `state`."""
-    before = state.record
+    key = key_of(request.record)
+    before, _, done_until_ms = state.ledgers[key]
     if before is None or before == after:
         return ""
     if before.state is RecordState.DONE and not _still_done(after):
-        if state.now_ms < state.done_until_ms - world.retention_slack_ms:
+        if state.now_ms < done_until_ms - world.retention_slack_ms:
             return DONE_ONCE
     elif owner_of(before) == owner_of(request.record):
         return ""
@@ -50,29 +54,40 @@ def broken_by_write(state: State, request: Request, after: Record | None, world:
     return "" if _is_takeover(before, after) else OWN_RECORD
 
 
-def broken_by_sweep(state: State, world: World) -> str:
+def broken_by_sweep(state: State, key: int, world: World) -> str:
     """Say what is wrong with TTL deleting what stands now."""
-    early = state.now_ms < state.done_until_ms - world.retention_slack_ms
+    early = state.now_ms < state.ledgers[key].done_until_ms - world.retention_slack_ms
     return DONE_ONCE if early else ""
 
 
-def broken_by_news(state: State, number: int, event: str) -> str:
+def broken_by_news(state: State, number: int, event: Event) -> str:
     """Say what is wrong with what a worker has just been told by the library."""
     worker = state.workers[number]
-    if event in {"already done", "deleted"}:
-        return "" if state.finished else DROPPED
-    seen = worker.answer.seen if worker.answer is not None else None
-    if event not in {"in progress", "lost"} or seen is None:
+    if event.kind in {"already done", "deleted"}:
+        return "" if state.ledgers[event.key].finished else DROPPED
+    if event.kind not in {"in progress", "lost"} or not worker.answered:
         return ""
-    return OWN_WRITE if owner_of(seen) == worker.delivery else ""
+    mine = worker.stakes[event.key].delivery
+    turned_away = any(
+        answer is not None
+        and answer.seen is not None
+        and key_of(request.record) == event.key
+        and owner_of(answer.seen) == mine
+        for request, answer in zip(worker.node.requests, worker.answers, strict=True)
+    )
+    return OWN_WRITE if turned_away else ""
 
 
-def broken_at_rest(record: Record | None, worker: Worker) -> str:
+def broken_at_rest(state: State, worker: Worker) -> str:
     """Say what is wrong with what a worker leaves behind after a delivery."""
-    if worker.node.stop is not Stop.REST or worker.excused or owner_of(record) != worker.delivery:
+    if worker.node.stop is not Stop.REST:
         return ""
-    assert record is not None
-    return OWN_WRITE if record.state is RecordState.IN_PROGRESS else ""
+    for (record, finished, _), stake in zip(state.ledgers, worker.stakes, strict=True):
+        if record is None or stake.excused or owner_of(record) != stake.delivery:
+            continue
+        if record.state is RecordState.IN_PROGRESS:
+            return UNRECORDED if finished else OWN_WRITE
+    return ""
 
 
 def _still_done(after: Record | None) -> bool:
@@ -93,7 +108,9 @@ def _in_force(before: Record, state: State, world: World) -> bool:
         return False
     if world.tells_date and before.lease_until_ms > state.now_ms:
         return True
+    key = key_of(before)
     return any(
-        worker.delivery == owner_of(before) and worker.until_ms > state.now_ms
+        worker.stakes[key].delivery == owner_of(before)
+        and worker.stakes[key].until_ms > state.now_ms
         for worker in state.workers
     )

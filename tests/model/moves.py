@@ -44,13 +44,13 @@ class Move(NamedTuple):
 def moves(state: State, world: World) -> Iterator[Move]:
     """Yield the moves that can come next; all of them, or enough to meet all that can go wrong.
 
-    Once time stands still for good, an answer that is on its way touches its own worker only. So
-    that worker goes first: whatever the others do before, they can as well do after, and a claim
-    known earlier only exposes more.
+    Once time stands still for good, an answer that is on its way touches its own worker only, and
+    so does whether a completion waits. So that worker goes first: whatever the others do before,
+    they can as well do after, and a claim known earlier only exposes more.
     """
     if world.reduced and not state.left.waits and not state.left.steps:
         for number, worker in enumerate(state.workers):
-            if worker.answer is not None:
+            if worker.answered or worker.node.stop is Stop.LINE:
                 yield from _of_worker(state, world, number)
                 return
     for number in range(len(state.workers)):
@@ -60,17 +60,22 @@ def moves(state: State, world: World) -> Iterator[Move]:
     if state.left.waits:
         for until_ms in sorted(_moments(state, world)):
             yield Move(Kind.WAIT, detail=until_ms)
-    if _expired(state.record, state.now_ms):
-        yield Move(Kind.SWEEP)
+    for key, ledger in enumerate(state.ledgers):
+        if _expired(ledger.record, state.now_ms):
+            yield Move(Kind.SWEEP, detail=key)
 
 
 def _of_worker(state: State, world: World, number: int) -> Iterator[Move]:
     worker = state.workers[number]
     if worker.node.stop is Stop.REST:
         if state.left.deliveries:
-            yield Move(Kind.DELIVER, number)
+            for batch in world.batches:
+                yield Move(Kind.DELIVER, number, batch)
     elif worker.node.stop is Stop.HANDLER:
         yield from _work(state, number)
+    elif worker.node.stop is Stop.LINE:
+        yield Move(Kind.WORK, number, Work.COMMITS)
+        yield Move(Kind.WORK, number, Work.QUEUES)
     else:
         yield from _request(state, number, worker)
     if state.left.crashes and worker.node.inputs:
@@ -89,17 +94,18 @@ def _work(state: State, number: int) -> Iterator[Move]:
 
 
 def _request(state: State, number: int, worker: Worker) -> Iterator[Move]:
-    if worker.answer is not None:
+    waiting = [index for index, answer in enumerate(worker.answers) if answer is None]
+    if not waiting:
         yield Move(Kind.ANSWER, number)
-        if state.left.losses:
-            yield Move(Kind.RETRY, number)
-            yield Move(Kind.FAIL, number, "answer lost")
-        return
-    yield Move(Kind.EXECUTE, number)
-    if state.left.losses:
+    for index in waiting:
+        yield Move(Kind.EXECUTE, number, index)
+    if state.left.losses and len(waiting) < len(worker.answers):
+        yield Move(Kind.RETRY, number)
+        yield Move(Kind.FAIL, number, "answer lost")
+    elif state.left.losses:
         yield Move(Kind.FAIL, number, "request lost")
         yield Move(Kind.FAIL, number, "refused")
-    if state.left.ghosts:
+    if waiting and state.left.ghosts:
         yield Move(Kind.FAIL, number, "request delayed")
         if state.left.crashes:
             yield Move(Kind.CRASH, number, "request delayed")
@@ -111,14 +117,15 @@ def _moments(state: State, world: World) -> set[int]:
     That is one that slows things down, and the first at which somebody may find the lease or the
     retention over: what is legal then was so soonest.
     """
-    if state.record is None and all(worker.node.stop is Stop.REST for worker in state.workers):
+    records = [ledger.record for ledger in state.ledgers if ledger.record is not None]
+    if not records and all(worker.node.stop is Stop.REST for worker in state.workers):
         return set()
     ends_ms = {state.now_ms + world.slow_ms} if world.slow_ms else set()
-    record = state.record
-    if record is not None and record.state is RecordState.IN_PROGRESS:
-        ends_ms.add(_seen_at(record.lease_until_ms, world))
-    elif record is not None and record.state is RecordState.DONE and record.expires_at is not None:
-        ends_ms.add(_seen_at(record.expires_at * SECOND_MS, world))
+    for record in records:
+        if record.state is RecordState.IN_PROGRESS:
+            ends_ms.add(_seen_at(record.lease_until_ms, world))
+        elif record.state is RecordState.DONE and record.expires_at is not None:
+            ends_ms.add(_seen_at(record.expires_at * SECOND_MS, world))
     return {end_ms for end_ms in ends_ms if end_ms > state.now_ms}
 
 

@@ -12,7 +12,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem import Deduplicator, StoreError
-from cxone_idem.store import Answer
 from tests.model.program_state import Opaque, Shape
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from cxone_idem import Config
     from cxone_idem.record import Record
+    from cxone_idem.store import Answer
 
 
 class Stop(Enum):
@@ -28,6 +28,7 @@ class Stop(Enum):
     REST = "between deliveries"
     STORE = "for the store"
     HANDLER = "in its handler"
+    LINE = "with a completion that the committer may or may not send by now"
 
 
 class Verb(Enum):
@@ -56,18 +57,23 @@ class Input(NamedTuple):
     fresh_version: str
 
 
+Messages = tuple[tuple[int, str], ...]
+"""A delivery: each message's key, by its number, and its id."""
+
+
 class Event(NamedTuple):
     """Something a process did that the invariants care for."""
 
     kind: str
     detail: str = ""
+    key: int = 0
 
 
 class Paused(NamedTuple):
     """A process at a stop: what it did on the way there and all it has in mind."""
 
     stop: Stop
-    request: Request | None
+    requests: tuple[Request, ...]
     events: tuple[Event, ...]
     shape: Any
     names: tuple[str, ...]
@@ -95,11 +101,11 @@ class Tape(Opaque):
         """Return a version that stands nowhere: neither in the store nor in anyone's memory."""
         return self._inputs[max(self._position, 0)].fresh_version
 
-    def note(self, kind: str, detail: str = "") -> None:
+    def note(self, kind: str, detail: str = "", key: int = 0) -> None:
         """Tell the invariants what the process does."""
-        self._events.append(Event(kind, detail))
+        self._events.append(Event(kind, detail, key))
 
-    def wait(self, stop: Stop, request: Request | None = None) -> Any:
+    def wait(self, stop: Stop, requests: tuple[Request, ...] = ()) -> Any:
         """Return what the world says next, or leave if it has not spoken yet."""
         if self.paused is None and self._position + 1 < len(self._inputs):
             self._position += 1
@@ -109,7 +115,7 @@ class Tape(Opaque):
             shape = Shape()
             calls = shape.of_frames(sys._getframe(1), until="_live")  # noqa: SLF001 -- the frames are the program's state
             events = tuple(self._events)
-            self.paused = Paused(stop, request, events, calls, tuple(shape.names))
+            self.paused = Paused(stop, requests, events, calls, tuple(shape.names))
         raise _Pause
 
 
@@ -117,7 +123,7 @@ class Port(Opaque):
     """The store as a process reaches it: every write waits for the world."""
 
     def __init__(self, tape: Tape) -> None:
-        self._tape = tape
+        self.tape = tape
 
     def put_if(self, record: Record, expected_version: str | None) -> Answer:
         """Ask for the library's one operation."""
@@ -125,11 +131,19 @@ class Port(Opaque):
 
     def ask(self, request: Request) -> Answer:
         """Send a request; return the answer or raise the failure that the world decides."""
-        told = self._tape.wait(Stop.STORE, request)
-        if isinstance(told, Answer):
-            return told
+        (answer,) = self.ask_all((request,))
+        if isinstance(answer, StoreError):
+            raise answer
+        return answer
+
+    def ask_all(self, requests: tuple[Request, ...]) -> list[Answer | StoreError]:
+        """Send several writes as one request; return each one's answer or failure."""
+        told = self.tape.wait(Stop.STORE, requests)
+        if isinstance(told, tuple):
+            return list(told)
         problem = "DynamoDB did not answer"
-        raise StoreError(problem, "", "PutItem", outcome_unknown=bool(told))
+        failure = StoreError(problem, "", "PutItem", outcome_unknown=bool(told))
+        return [failure for _ in requests]
 
 
 class Program(NamedTuple):
@@ -137,7 +151,7 @@ class Program(NamedTuple):
 
     config: Config
     port: type[Port]
-    deliver: Callable[[Deduplicator, str, Tape], None]
+    deliver: Callable[[Deduplicator, Messages, Tape], None]
 
     def run(self, inputs: Sequence[Input]) -> Paused:
         """Run a process on all it was ever told, up to where it waits again."""

@@ -80,7 +80,8 @@ def _parts(thing: Any) -> list[Any]:
         if isinstance(thing, kind):
             return parts(thing)
     if isinstance(thing, Iterator) and hasattr(thing, "__length_hint__"):
-        return [thing.__length_hint__()]
+        # What is left, and what is gone: a half-made list on the stack cannot be looked at.
+        return [*thing.__reduce__()[1:]]
     if hasattr(thing, "__dict__"):
         return _items(vars(thing))
     if hasattr(type(thing), "__slots__"):
@@ -113,3 +114,16 @@ _PARTS: dict[type, Callable[[Any], list[Any]]] = {
     MethodType: lambda method: [method.__func__.__qualname__, method.__self__],
     range: lambda numbers: [numbers.start, numbers.stop],
 }
+
+_shapes: dict[Any, tuple[int, tuple[str, ...]]] = {}
+_shape_numbers: dict[Any, int] = {}
+
+
+def shape_of(value: Any) -> tuple[int, tuple[str, ...]]:
+    """Return a number for the shape of a record, an answer or a request, and the names in it."""
+    found = _shapes.get(value)
+    if found is None:
+        shape = Shape()
+        number = _shape_numbers.setdefault(shape.of(value), len(_shape_numbers))
+        found = _shapes[value] = (number, tuple(shape.names))
+    return found

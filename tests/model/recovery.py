@@ -35,42 +35,41 @@ class Recovery:
 
     def broken(self, state: State) -> str:
         """Say what is wrong with what such a delivery meets."""
-        key = (
-            state.record,
-            state.now_ms,
-            state.finished,
-            state.done_until_ms,
-            state.slowest_ms,
-        )
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._broken(state)
-        return found
+        for key, ledger in enumerate(state.ledgers):
+            known = (key, ledger, state.now_ms, state.slowest_ms)
+            found = self._known.get(known)
+            if found is None:
+                found = self._known[known] = self._broken(state, key)
+            if found:
+                return found
+        return ""
 
-    def _broken(self, state: State) -> str:
+    def _broken(self, state: State, key: int) -> str:
+        record, finished, done_until_ms = state.ledgers[key]
         # A worker takes the store's clock to be ahead by its last round trip, and adds that once
         # more to a lease that it stamps again.
         late_ms = self._scheduler.world.fast_ms + 2 * state.slowest_ms + SECOND_MS
-        met = self._meet(state, state.now_ms + LEASE_MS + LEASE_MARGIN_MS + late_ms)
+        met = self._meet(state, key, state.now_ms + LEASE_MS + LEASE_MARGIN_MS + late_ms)
         if met not in {"claimed", *_DROPS}:
             return NOTHING_LOST
-        if met in _DROPS and not state.finished:
+        if met in _DROPS and not finished:
             return DROPPED
-        if state.record is None or state.record.state is not RecordState.DONE:
+        if record is None or record.state is not RecordState.DONE:
             return ""
-        past_ms = max(state.now_ms, state.done_until_ms) + SECOND_MS + late_ms
-        return "" if self._meet(state, past_ms) == "claimed" else NOTHING_LOST
+        past_ms = max(state.now_ms, done_until_ms) + SECOND_MS + late_ms
+        return "" if self._meet(state, key, past_ms) == "claimed" else NOTHING_LOST
 
-    def _meet(self, state: State, now_ms: int) -> str:
+    def _meet(self, state: State, key: int, now_ms: int) -> str:
         nodes = self._scheduler.nodes
-        told: object = f"{NAME_MARK}Z1"
+        told: object = ((key, f"{NAME_MARK}Z1"),)
         node = nodes.born
         state = state._replace(now_ms=now_ms)
         for number in range(_WRITES_MAX):
             node, events = nodes.step(node, Input(told, now_ms, f"{NAME_MARK}z{number}"))
             if node.stop is not Stop.STORE:
                 return events[-1].kind
-            assert node.request is not None
-            record, told = self._scheduler.answer(state, node.request)
-            state = state._replace(record=record)
+            (request,) = node.requests
+            record, answer = self._scheduler.answer(state, request)
+            told = (answer,)
+            state = state.with_ledger(key, record=record)
         return "no end"

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any
 from cxone_idem.record import State as RecordState
 from tests.model import invariants
 from tests.model.moves import Kind, Move
-from tests.model.process import Event, Input, Request, Stop
-from tests.model.state import Nodes, State, Worker, fresh_name
+from tests.model.process import Input, Stop
+from tests.model.state import Nodes, Stake, State, Worker, fresh_name
 from tests.model.table import carry_out
-from tests.model.world import LEASE_MS, RETENTION_MS, SECOND_MS, World
+from tests.model.world import LEASE_MS, RETENTION_MS, SECOND_MS, World, key_of
 
 if TYPE_CHECKING:
     from cxone_idem.store import Answer
+    from tests.model.process import Event, Messages, Request
 
 Outcome = tuple[State, str]
 """The next state, and the invariant that is broken or nothing."""
 
 _OUTCOME_UNKNOWN = {"answer lost": True, "request lost": True, "request delayed": True}
-_SETTLED = {Event("settled", "complete"), Event("settled", "release")}
+_SETTLED = {"complete", "release"}
+# `freshen` lets no handler start with less of its lease left, unless the answer was slow to come.
+_FRESH_MS = LEASE_MS * 9 // 10
 
 
 class Scheduler:
@@ -51,7 +54,7 @@ class Scheduler:
     def answer(self, state: State, request: Request) -> tuple[Any, Answer]:
         """Return what stands after the store has carried out a request now, and its answer."""
         date_seconds = state.now_ms // SECOND_MS if self.world.tells_date else None
-        return carry_out(state.record, request, date_seconds)
+        return carry_out(state.ledgers[key_of(request.record)].record, request, date_seconds)
 
     def events(self, state: State, move: Move) -> tuple[Event, ...]:
         """Return what a worker does in a move, for those who tell of it."""
@@ -60,28 +63,40 @@ class Scheduler:
         return self._last_events
 
     def _deliver(self, state: State, move: Move) -> Outcome:
-        delivery = fresh_name("d", state.live_names())
-        worker = state.workers[move.worker]._replace(delivery=delivery, until_ms=0)
+        worker = state.workers[move.worker]
+        live = state.live_names()
+        messages: Messages = ()
+        for key in move.detail:
+            delivery = fresh_name("d", live)
+            live.add(delivery)
+            messages += ((key, delivery),)
+            worker = worker.with_stake(key, delivery=delivery, until_ms=0)
         state = state.spend("deliveries").with_worker(move.worker, worker)
-        return self._tell(state, move.worker, delivery)
+        return self._tell(state, move.worker, messages)
 
     def _execute(self, state: State, move: Move) -> Outcome:
-        worker = state.workers[move.worker]
-        assert worker.node.request is not None
-        after, answer, broken = self._carry_out(state, worker.node.request, worker.sent_ms)
-        return after.with_worker(move.worker, worker._replace(answer=answer)), broken
+        worker, index = state.workers[move.worker], move.detail
+        request = worker.node.requests[index]
+        after, answer, broken = self._carry_out(state, request, worker.sent_ms)
+        answers = (*worker.answers[:index], answer, *worker.answers[index + 1 :])
+        return after.with_worker(move.worker, worker._replace(answers=answers)), broken
 
     def _answer(self, state: State, move: Move) -> Outcome:
-        return self._tell(state, move.worker, state.workers[move.worker].answer)
+        return self._tell(state, move.worker, state.workers[move.worker].answers)
 
     def _retry(self, state: State, move: Move) -> Outcome:
-        worker = state.workers[move.worker]._replace(answer=None)
+        worker = state.workers[move.worker]
+        worker = worker._replace(answers=(None,) * len(worker.answers))
         return state.spend("losses").with_worker(move.worker, worker), ""
 
     def _fail(self, state: State, move: Move) -> Outcome:
         worker = state.workers[move.worker]
         state = self._spend_loss(state, move)
-        state = state.with_worker(move.worker, worker._replace(answer=None, excused=True))
+        # The answer never comes, whatever the store has carried out.
+        worker = worker._replace(answers=())
+        for request in worker.node.requests:
+            worker = worker.with_stake(key_of(request.record), excused=True)
+        state = state.with_worker(move.worker, worker)
         return self._tell(state, move.worker, _OUTCOME_UNKNOWN.get(move.detail, False))
 
     def _ghost(self, state: State, move: Move) -> Outcome:
@@ -99,15 +114,16 @@ class Scheduler:
     def _crash(self, state: State, move: Move) -> Outcome:
         if move.detail is not None:
             state = self._spend_loss(state, move)
-        born = Worker(self.nodes.born, state.workers[move.worker].clock_ms, excused=True)
+        stakes = (Stake(excused=True),) * self.world.keys
+        born = Worker(self.nodes.born, state.workers[move.worker].clock_ms, stakes)
         return state.spend("crashes").with_worker(move.worker, born), ""
 
     def _wait(self, state: State, move: Move) -> Outcome:
         return state.spend("waits")._replace(now_ms=move.detail), ""
 
-    def _sweep(self, state: State, move: Move) -> Outcome:  # noqa: ARG002 -- by contract
-        broken = invariants.broken_by_sweep(state, self.world)
-        return state._replace(record=None, done_until_ms=0), broken
+    def _sweep(self, state: State, move: Move) -> Outcome:
+        broken = invariants.broken_by_sweep(state, move.detail, self.world)
+        return state.with_ledger(move.detail, record=None, done_until_ms=0), broken
 
     def _step(self, state: State, move: Move) -> Outcome:
         worker = state.workers[move.worker]
@@ -118,18 +134,23 @@ class Scheduler:
         if move.detail != "request delayed":
             return state.spend("losses")
         worker = state.workers[move.worker]
-        assert worker.node.request is not None
-        ghosts = (*state.ghosts, (worker.sent_ms, worker.node.request))
-        return state.spend("ghosts")._replace(ghosts=ghosts)
+        late = tuple(
+            (worker.sent_ms, request)
+            for request, answer in zip(worker.node.requests, worker.answers, strict=True)
+            if answer is None
+        )
+        return state.spend("ghosts")._replace(ghosts=state.ghosts + late)
 
     def _carry_out(self, state: State, request: Request, sent_ms: int) -> tuple[State, Answer, str]:
         record, answer = self.answer(state, request)
         broken = invariants.broken_by_write(state, request, record, self.world)
-        if record is not state.record:
+        key = key_of(request.record)
+        if record is not state.ledgers[key].record:
             done = record is not None and record.state is RecordState.DONE
             # Retention counts from `complete`, whenever its write arrived.
-            state = state._replace(done_until_ms=sent_ms + RETENTION_MS if done else 0)
-        return state._replace(record=record), answer, broken
+            done_until_ms = sent_ms + RETENTION_MS if done else 0
+            state = state.with_ledger(key, record=record, done_until_ms=done_until_ms)
+        return state, answer, broken
 
     def _tell(self, state: State, number: int, told: object) -> Outcome:
         before = state.workers[number]
@@ -142,20 +163,25 @@ class Scheduler:
         broken = ""
         worker = before
         for event in events:
-            state = state._replace(finished=state.finished or event.kind == "returned")
-            broken = broken or invariants.broken_by_news(state, number, event.kind)
-            worker = _after_event(worker, event)
+            if event.kind == "returned":
+                state = state.with_ledger(event.key, finished=True)
+            broken = broken or invariants.broken_by_news(state, number, event)
+            worker = _after_event(worker, event, state.now_ms)
         sent_ms = state.now_ms if node.stop is Stop.STORE else 0
-        worker = worker._replace(node=node, answer=None, sent_ms=sent_ms)
-        broken = broken or invariants.broken_at_rest(state.record, worker)
+        answers = (None,) * len(node.requests)
+        worker = worker._replace(node=node, answers=answers, sent_ms=sent_ms)
+        broken = broken or invariants.broken_at_rest(state, worker)
         return state.with_worker(number, worker), broken
 
 
-def _after_event(worker: Worker, event: Event) -> Worker:
+def _after_event(worker: Worker, event: Event, now_ms: int) -> Worker:
     """Return what is promised to a worker after something it did."""
-    if event.kind == "claimed" or event == Event("settled", "extend"):
-        return worker._replace(until_ms=worker.sent_ms + LEASE_MS, excused=False)
+    if event.kind == "claimed" or event[:2] == ("settled", "extend"):
+        asked = (key_of(request.record) for request in worker.node.requests)
+        until_ms = worker.sent_ms + LEASE_MS if event.key in asked else now_ms + _FRESH_MS
+        return worker.with_stake(event.key, until_ms=until_ms, excused=False)
     # After `raised` it has given the key up; after a completion it is the record that speaks. A
     # completion that the store did not take leaves the lease as it was.
-    given_up = event.kind in {"raised", "lost", "kept"} or event in _SETTLED
-    return worker._replace(until_ms=0) if given_up else worker
+    settled = event.kind == "settled" and event.detail in _SETTLED
+    given_up = event.kind in {"raised", "lost", "kept"} or settled
+    return worker.with_stake(event.key, until_ms=0) if given_up else worker

@@ -7,14 +7,17 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.model.line import owned_line
 from tests.model.moves import Move, moves
+from tests.model.program_state import shape_of
 from tests.model.recovery import Recovery
 from tests.model.scheduler import Scheduler
-from tests.model.state import Nodes, State, first_state, shape_of
+from tests.model.state import Nodes, State, first_state
 from tests.model.story import tell
 
 if TYPE_CHECKING:
     from tests.model.process import Program
+    from tests.model.state import Ledger
     from tests.model.world import World
 
 
@@ -57,6 +60,7 @@ class Search:
         """What the store and the ledger can show, names apart."""
         self._came_from: dict[tuple[Any, ...], tuple[tuple[Any, ...], Move] | None] = {}
 
+    @owned_line()
     def run(self) -> Found:
         """Search until nothing new appears or something is broken."""
         # A log line for every expected failure of a million runs would be most of the time.
@@ -99,7 +103,7 @@ class Search:
                 if after_key not in self._came_from:
                     self._came_from[after_key] = (key, move)
                     broken = broken or self._recovery.broken(after)
-                    self.stores.add((after.now_ms, after.finished, shape_of(after.record)[0]))
+                    self.stores.add((after.now_ms, *map(_shown, after.ledgers)))
                     wider.append((after_key, after))
                 if broken:
                     return wider, broken, (*self._way(key), move)
@@ -113,3 +117,7 @@ class Search:
             way.append(move)
             step = self._came_from[key]
         return way[::-1]
+
+
+def _shown(ledger: Ledger) -> tuple[bool, int]:
+    return ledger.finished, shape_of(ledger.record)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.model.program_state import NAME_MARK, Shape
+from tests.model.program_state import NAME_MARK, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 class Node:
     """A process at a stop. Every process that has the same in mind is the same node."""
 
-    __slots__ = ("inputs", "names", "number", "request", "stop")
+    __slots__ = ("inputs", "names", "number", "requests", "stop")
 
     def __init__(self, inputs: tuple[Input, ...], paused: Paused, number: int) -> None:
         self.inputs = inputs
         self.stop = paused.stop
-        self.request = paused.request
+        self.requests = paused.requests
         self.names = paused.names
         self.number = number
 
@@ -61,15 +61,9 @@ class Nodes:
         return node, paused.events
 
 
-class Worker(NamedTuple):
-    """A process, its clock, and what it is owed."""
+class Stake(NamedTuple):
+    """What one worker is owed on one key."""
 
-    node: Node
-    clock_ms: int
-    """How far its clock is ahead of the store's."""
-    answer: Answer | None = None
-    """The store's answer, on its way back."""
-    sent_ms: int = 0
     delivery: str = ""
     until_ms: int = 0
     """Until when its claim was promised to be its alone; 0 if it holds none."""
@@ -77,17 +71,47 @@ class Worker(NamedTuple):
     """Whether it may have left a claim behind: it crashed, or the store did not answer it."""
 
 
+class Worker(NamedTuple):
+    """A process, its clock, and what it is owed."""
+
+    node: Node
+    clock_ms: int
+    """How far its clock is ahead of the store's."""
+    stakes: tuple[Stake, ...]
+    """Key by key."""
+    answers: tuple[Answer | None, ...] = ()
+    """The store's answer to each write of the request; None for those it has not carried out."""
+    sent_ms: int = 0
+
+    @property
+    def answered(self) -> bool:
+        """Whether the whole answer is on its way back."""
+        return bool(self.answers) and None not in self.answers
+
+    def with_stake(self, key: int, **changes: Any) -> Worker:
+        """Return this worker with something changed of what it is owed on a key."""
+        stake = self.stakes[key]._replace(**changes)
+        return self._replace(stakes=(*self.stakes[:key], stake, *self.stakes[key + 1 :]))
+
+
+class Ledger(NamedTuple):
+    """What stands under one key, and what the world knows of its work."""
+
+    record: Record | None = None
+    finished: bool = False
+    """Whether a handler ever returned."""
+    done_until_ms: int = 0
+
+
 class State(NamedTuple):
     """Everything that decides what can happen next."""
 
     now_ms: int
-    record: Record | None
+    ledgers: tuple[Ledger, ...]
+    """Key by key."""
     workers: tuple[Worker, ...]
     left: Budget
     ghosts: tuple[tuple[int, Request], ...] = ()
-    finished: bool = False
-    """The ledger: whether a handler ever returned."""
-    done_until_ms: int = 0
     slowest_ms: int = 0
     """The slowest round trip so far: the store's clock is taken to be that much ahead."""
 
@@ -96,24 +120,36 @@ class State(NamedTuple):
         workers = (*self.workers[:number], worker, *self.workers[number + 1 :])
         return self._replace(workers=workers)
 
+    def with_ledger(self, key: int, **changes: Any) -> State:
+        """Return this state with something changed of one key."""
+        ledger = self.ledgers[key]._replace(**changes)
+        return self._replace(ledgers=(*self.ledgers[:key], ledger, *self.ledgers[key + 1 :]))
+
     def spend(self, name: str) -> State:
         """Return this state with one less left of something."""
         return self._replace(left=self.left._replace(**{name: getattr(self.left, name) - 1}))
 
     def live_names(self) -> set[str]:
         """Return all versions and deliveries that somebody could still compare something with."""
-        live = set(shape_of(self.record)[1])
+        live: set[str] = set()
+        for ledger in self.ledgers:
+            live.update(shape_of(ledger.record)[1])
         for worker in self.workers:
-            live.update(worker.node.names, shape_of(worker.answer)[1], (worker.delivery,))
+            live.update(worker.node.names, shape_of(worker.answers)[1])
+            live.update(stake.delivery for stake in worker.stakes)
         for ghost in self.ghosts:
             live.update(shape_of(ghost[1])[1])
         return live
 
     def key(self) -> tuple[Any, ...]:
         """Return what is the same for all states that differ in names or order of workers alone."""
-        things: list[Any] = [self.now_ms, self.left, self.finished, self.done_until_ms]
+        things: list[Any] = [self.now_ms, self.left]
         names: list[str] = []
-        for value in (self.record, *(ghost[1] for ghost in self.ghosts)):
+        for ledger in self.ledgers:
+            number, found = shape_of(ledger.record)
+            things += (number, ledger.finished, ledger.done_until_ms)
+            names += found
+        for _, value in self.ghosts:
             number, found = shape_of(value)
             things.append(number)
             names += found
@@ -126,8 +162,9 @@ class State(NamedTuple):
 
 def first_state(world: World, nodes: Nodes) -> State:
     """Return the moment before anything happened."""
-    workers = tuple(Worker(nodes.born, clock_ms) for clock_ms in world.clocks_ms)
-    return State(world.start_ms, None, workers, world.budget)
+    stakes = (Stake(),) * world.keys
+    workers = tuple(Worker(nodes.born, clock_ms, stakes) for clock_ms in world.clocks_ms)
+    return State(world.start_ms, (Ledger(),) * world.keys, workers, world.budget)
 
 
 def fresh_name(kind: str, live: Iterable[str]) -> str:
@@ -138,26 +175,14 @@ def fresh_name(kind: str, live: Iterable[str]) -> str:
     return f"{NAME_MARK}{kind}{number}"
 
 
-_shapes: dict[Any, tuple[int, tuple[str, ...]]] = {}
-_shape_numbers: dict[Any, int] = {}
-
-
-def shape_of(value: Any) -> tuple[int, tuple[str, ...]]:
-    """Return a number for the shape of a record, an answer or a request, and the names in it."""
-    found = _shapes.get(value)
-    if found is None:
-        shape = Shape()
-        number = _shape_numbers.setdefault(shape.of(value), len(_shape_numbers))
-        found = _shapes[value] = (number, tuple(shape.names))
-    return found
-
-
 def _part(worker: Worker, now_ms: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    number, names = shape_of(worker.answer)
-    # A promise that is over promises nothing, whenever it ended.
-    until_ms = max(0, worker.until_ms - now_ms)
-    part = (worker.node.number, worker.clock_ms, worker.sent_ms, worker.excused, until_ms, number)
-    return part, (worker.delivery, *worker.node.names, *names)
+    number, names = shape_of(worker.answers)
+    part = [worker.node.number, worker.clock_ms, worker.sent_ms, number]
+    for stake in worker.stakes:
+        # A promise that is over promises nothing, whenever it ended.
+        part += (stake.excused, max(0, stake.until_ms - now_ms))
+    deliveries = (stake.delivery for stake in worker.stakes)
+    return tuple(part), (*deliveries, *worker.node.names, *names)
 
 
 def _renamed(names: Sequence[str]) -> list[int]:

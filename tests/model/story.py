@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.model.consumer import Work
 from tests.model.invariants import DROPPED, NOTHING_LOST
 from tests.model.moves import Kind, Move
 from tests.model.process import Request, Stop, Verb
 from tests.model.state import first_state
+from tests.model.world import KEYS, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +40,7 @@ def tell(scheduler: Scheduler, way: Iterable[Move], broken: str) -> str:
     world = scheduler.world
     clocks = ", ".join(
         f"{name} {clock_ms / 1000:+g} s"
-        for name, clock_ms in zip("ABC", world.clocks_ms, strict=True)
+        for name, clock_ms in zip("ABC", world.clocks_ms, strict=False)
         if clock_ms
     )
     lines = [f"{world.name}" + (f" (clocks: {clocks})" if clocks else "")]
@@ -60,7 +62,7 @@ def _line(scheduler: Scheduler, state: State, move: Move, after: State) -> str:
     if move.kind is Kind.WAIT:
         return f"{(move.detail - state.now_ms) / 1000:g} s pass"
     if move.kind is Kind.SWEEP:
-        return "TTL deletes the item"
+        return f"TTL deletes the item{_on(scheduler, move.detail)}"
     if move.kind is Kind.GHOST:
         return f"a delayed request arrives: {_asked(state.ghosts[move.detail][1])}"
     worker, later = state.workers[move.worker], after.workers[move.worker]
@@ -69,9 +71,10 @@ def _line(scheduler: Scheduler, state: State, move: Move, after: State) -> str:
 
 def _deed(scheduler: Scheduler, state: State, move: Move, worker: Worker, later: Worker) -> str:
     if move.kind is Kind.EXECUTE:
-        assert worker.node.request is not None
-        assert later.answer is not None
-        return f"'s request arrives: {_asked(worker.node.request)} {_said(later.answer)}"
+        answer = later.answers[move.detail]
+        assert answer is not None
+        part = "request" if len(later.answers) == 1 else f"write {move.detail + 1}"
+        return f"'s {part} arrives: {_asked(worker.node.requests[move.detail])} {_said(answer)}"
     if move.kind is Kind.RETRY:
         return "'s answer is lost; the SDK sends the same request again"
     if move.kind is Kind.CRASH:
@@ -79,17 +82,28 @@ def _deed(scheduler: Scheduler, state: State, move: Move, worker: Worker, later:
     if move.kind is Kind.STEP:
         return f"'s clock is set by {move.detail / 1000:+g} s"
     deeds: dict[Kind, str] = {
-        Kind.DELIVER: " gets a delivery",
+        Kind.DELIVER: " gets a delivery" + _of(move.detail),
         Kind.ANSWER: " gets the answer",
         Kind.FAIL: f" gives up on the store ({move.detail})",
     }
     deed = deeds.get(move.kind, "")
     told = [deed] if deed else []
-    told += [_event(event) for event in scheduler.events(state, move)]
+    told += [move.detail.value] if move.detail in {Work.COMMITS, Work.QUEUES} else []
+    for event in scheduler.events(state, move):
+        told.append(_event(event) + _on(scheduler, event.key))
     if later.node.stop is Stop.STORE:
-        assert later.node.request is not None
-        told.append(f"sends: {_asked(later.node.request)}")
+        told.append(f"sends: {' + '.join(map(_asked, later.node.requests))}")
     return (" " if not deed else "") + "; ".join(told)
+
+
+def _on(scheduler: Scheduler, key: int) -> str:
+    return f" ({KEYS[key]})" if scheduler.world.keys > 1 else ""
+
+
+def _of(batch: object) -> str:
+    if not isinstance(batch, tuple) or len(batch) == 1:
+        return ""
+    return f" of {' and '.join(KEYS[key] for key in batch)}"
 
 
 def _event(event: Event) -> str:
@@ -112,4 +126,6 @@ def _said(answer: Answer) -> str:
 
 
 def _brief(record: Record) -> str:
-    return f"{record.state.value} of claim {record.generation} [{record.version[1:]}]"
+    key = KEYS[key_of(record)]
+    named = "" if key == KEYS[0] else f" on {key}"
+    return f"{record.state.value} of claim {record.generation}{named} [{record.version[1:]}]"

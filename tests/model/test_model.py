@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.model.broken import MISTAKES, Mistake
+from tests.model.broken_pairs import PAIR_MISTAKES
 from tests.model.consumer import by_the_batch, by_the_verbs
+from tests.model.line import StatementPort
 from tests.model.process import Port, Program
 from tests.model.search import Search
 from tests.model.world import CONFIG, Budget, World
-from tests.model.worlds import BATCHES, LONG, SHORT
+from tests.model.worlds import BATCHES, LONG, PAIRS, PAIRS_LONG, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from tests.model.search import Found
 
 # The large worlds take minutes.
-_WORLDS = (*SHORT, *LONG) if os.environ.get("CXONE_IDEM_TEST_MODEL") == "long" else SHORT
+_ALL = os.environ.get("CXONE_IDEM_TEST_MODEL") == "long"
+_WORLDS = (*SHORT, *LONG) if _ALL else SHORT
+_PAIRS = (*PAIRS, *PAIRS_LONG) if _ALL else PAIRS
 
 
 @pytest.fixture
@@ -55,7 +59,17 @@ def test_no_interleaving_of_batches_breaks_an_invariant(
     assert not found.broken, found.story
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("world", _PAIRS, ids=lambda world: world.name)
+def test_no_interleaving_of_pairs_breaks_an_invariant(
+    world: World, report: Callable[[Found], None]
+) -> None:
+    """Claims made ahead in one request and completions in groups keep them, on either key."""
+    found = Search(Program(CONFIG, StatementPort, by_the_batch), world).run()
+    report(found)
+    assert not found.broken, found.story
+
+
+@pytest.mark.parametrize("mistake", [*MISTAKES, *PAIR_MISTAKES], ids=lambda mistake: mistake.name)
 def test_each_mistake_is_caught(mistake: Mistake, report: Callable[[Found], None]) -> None:
     """The check can fail: a broken variant breaks the invariant that it must break."""
     found = mistake.search()

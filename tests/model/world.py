@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxone_idem import Config
+from cxone_idem.record import partition_key
+
+if TYPE_CHECKING:
+    from cxone_idem.record import Record
 
 # The lease only has to differ from its margin; the retention outlasts every wrong clock here.
 CONFIG = Config(lease_seconds=10, retention_seconds=600)
@@ -12,6 +16,13 @@ LEASE_MS = 10_000
 RETENTION_MS = 600_000
 START_MS = 1_000_000
 SECOND_MS = 1000
+KEYS = ("k", "l")
+_NUMBERS = {partition_key(CONFIG.namespace, key): number for number, key in enumerate(KEYS)}
+
+
+def key_of(record: Record) -> int:
+    """Return the number of the key that a record stands for."""
+    return _NUMBERS[record.partition_key]
 
 
 class Budget(NamedTuple):
@@ -37,7 +48,7 @@ class Budget(NamedTuple):
 
 
 class World(NamedTuple):
-    """Three workers, one key, one store."""
+    """Some workers and keys, one store."""
 
     name: str
     budget: Budget
@@ -48,8 +59,15 @@ class World(NamedTuple):
     slow_ms: int = 3125
     """How long a slow moment lasts: longer than the lease's margin."""
     step_ms: int = 0
+    batches: tuple[tuple[int, ...], ...] = ((0,),)
+    """What a delivery may bring: the numbers of its messages' keys, in order."""
     reduced: bool = True
     """False leaves out nothing that is known to lead to nothing new: slow, and to check that."""
+
+    @property
+    def keys(self) -> int:
+        """How many keys there are."""
+        return 1 + max(max(batch) for batch in self.batches)
 
     @property
     def fast_ms(self) -> int:

@@ -74,3 +74,27 @@ BATCHES = (
     World("the SQS adapter and lapsing leases", Budget(3, waits=1, raises=1)),
 )
 """The same check through `process_batch`, one message a batch."""
+
+_BOTH = ((0, 1),)
+_EITHER_ORDER = ((0, 1), (1, 0))
+_OVERLAP = ((0, 1), (1,))
+_TWO_WORKERS = (0, 0)
+
+PAIRS = (
+    World("pairs: crashes", Budget(2, crashes=1), _TWO_WORKERS, batches=_EITHER_ORDER),
+    World("pairs: lost answers", Budget(2, crashes=1, losses=1), _TWO_WORKERS, batches=_BOTH),
+    World("pairs: raising", Budget(2, losses=1, raises=1), _TWO_WORKERS, batches=_OVERLAP),
+    # One worker: what others would then find is tried from every state, one lease later.
+    World("pairs: lapsing", Budget(1, losses=1, waits=1), (0,), batches=_BOTH),
+)
+"""Batches of two messages with two keys."""
+
+PAIRS_LONG = (
+    World("pairs: everything", Budget(2, 1, 1, raises=1), _TWO_WORKERS, batches=_EITHER_ORDER),
+    World(
+        "pairs: lapsing, two workers", Budget(2, waits=1), _TWO_WORKERS, batches=_BOTH, slow_ms=0
+    ),
+    World("pairs: three workers", Budget(3, losses=1), batches=_OVERLAP),
+    World("pairs: slow and lapsing", Budget(2, waits=1), _TWO_WORKERS, batches=_OVERLAP),
+    World("pairs: late requests", Budget(2, ghosts=1), _TWO_WORKERS, batches=_BOTH),
+)

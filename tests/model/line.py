@@ -1,0 +1,103 @@
+"""The batch path's other side: several writes in one request, and a committer without its thread.
+
+The committer's own code runs, all but the moments: where it would wake its thread, the world says
+whether the line is free (what waits is sent before the next handler starts) or busy (it is left to
+a later group, at the latest to `close`). A group on its way while a handler runs is the same to the
+store as one before or after it: they are about different keys.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from cxone_idem import batch_run, committer
+from cxone_idem.store import Answer, Write
+from tests.model.consumer import Work
+from tests.model.process import Port, Request, Stop, Verb
+from tests.model.program_state import Opaque
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cxone_idem.claims import Claims
+    from cxone_idem.errors import StoreError
+
+
+class ManyPort(Port):
+    """A store that takes several writes in one request, and carries out each by itself."""
+
+    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+        """Ask for all of the writes at once."""
+        return self.ask_all(tuple(Request(Verb.PUT_IF, *write) for write in writes))
+
+
+class StatementPort(ManyPort):
+    """DynamoDB's statements: a refused insert does not tell what stands there, so it asks again."""
+
+    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+        """Ask for all of the writes; make refused inserts again over their own version."""
+        answers = super().put_many(writes)
+        again: dict[int, Write] = {}
+        for number, answer in enumerate(answers):
+            if isinstance(answer, Answer) and not answer.written:
+                record, expected_version = writes[number]
+                if expected_version is None:
+                    again[number] = Write(record, record.version)
+        if again:
+            # What the refusals would say is not known.
+            for number in again:
+                answers[number] = Answer(written=False)
+            for number, answer in zip(again, super().put_many([*again.values()]), strict=True):
+                answers[number] = answer
+        return answers
+
+
+class _Line:
+    """Instead of the committer's condition: to notify it is to ask the world."""
+
+    def __init__(self, owner: OwnedCommitter) -> None:
+        self._owner = owner
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def notify(self) -> None:
+        """Have the thread go on, if the world says that it gets its turn by now."""
+        self._owner.ask()
+
+
+class _Turn(Opaque):
+    """Instead of the committer's thread: it does its work when it is waited for."""
+
+    def __init__(self, *, target: Callable[[], None], **_: Any) -> None:
+        self.join = target
+
+    def start(self) -> None:
+        """Wait for the world's word."""
+
+
+class OwnedCommitter(committer.Committer):
+    """The library's committer, whose moments are the world's."""
+
+    def __init__(self, claims: Claims) -> None:
+        super().__init__(claims)
+        self._tape = claims._writer._store.tape  # type: ignore[attr-defined]  # noqa: SLF001 -- a Port
+        self._changed = _Line(self)  # type: ignore[assignment]
+
+    def ask(self) -> None:
+        """Let the world say whether the waiting group is sent now."""
+        if self._waiting and not self._closed and self._tape.wait(Stop.LINE) is Work.COMMITS:
+            self._commit(self._next_group())
+
+
+@contextmanager
+def owned_line() -> Iterator[None]:
+    """Put every committer's thread into the world's hands."""
+    with (
+        patch.object(batch_run, "Committer", OwnedCommitter),
+        patch.object(committer, "Thread", _Turn),
+    ):
+        yield
