@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 ENGINE = "dynamodb-local"
 SEED = 20231027
-SHORT = Plan("protected", SEED, 280, 3, lambdas=6, services=2, mean_seconds_between_kills=3)
-CONTROL = Plan("naive", SEED, 100, 2, lambdas=4)
+SHORT = Plan("protected", SEED, 240, 2.5, lambdas=6, services=2, mean_seconds_between_kills=2)
+CONTROL = Plan("naive", SEED, 80, 2, lambdas=4)
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,6 @@ class Effects:
         self._maybe_die("between effect and record", key, _KILLED_AFTER)
 
     def _maybe_die(self, where: str, key: str, share: float) -> None:
-        if self._random.random() < share:
+        if self._random.random() < share and not self._worker.in_peace:
             self._ledger.write("kill", where=where, key=key)
             os.kill(os.getpid(), signal.SIGKILL)

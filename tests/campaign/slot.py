@@ -78,7 +78,10 @@ class Slot:
         until = now + (FUNCTION_SECONDS if self._on_lambda else _FOREVER_SECONDS)
         due_at = max(self._due_at, now + self._random.uniform(0, _INTO_BATCH_SECONDS))
         invocation = {"id": f"{self._number}-{now}", "event": event}
-        process.send({**invocation, "until": until if self._on_lambda else None})
+        in_peace = now >= self._peace_at
+        process.send(
+            {**invocation, "until": until if self._on_lambda else None, "in_peace": in_peace}
+        )
         response = process.response(min(due_at, until))
         if response is None and due_at < until:
             self._due_at = self._draw_due()

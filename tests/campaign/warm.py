@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from cxone_idem.dynamodb import create_client
+from examples.local_stack import CREDENTIALS
 from tests.campaign import naive, powertools, protected
-from tests.engines import use_stand_in_credentials
 
 __all__ = ["naive", "powertools", "protected"]
 
 # Clients made later share what the first one had to read.
-use_stand_in_credentials()
+os.environ.update(CREDENTIALS)
 create_client()
 powertools.load()

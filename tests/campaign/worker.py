@@ -8,9 +8,9 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from examples.local_stack import CREDENTIALS
 from tests.campaign.effects import Effects
 from tests.campaign.ledger import Ledger
-from tests.engines import use_stand_in_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,7 @@ class Worker:
         self.job = job
         self.ledger = Ledger(job.ledger, job.number)
         self.context: Deadline | None = None
+        self.in_peace = False
         self.held: Callable[[str], dict[str, Any]] = self.held_until_the_deadline
         self.effects = Effects(self.ledger, f"{job.seed}:{job.number}", self)
 
@@ -68,6 +69,7 @@ class Worker:
             except EOFError:
                 return
             until = invocation["until"]
+            self.in_peace = invocation["in_peace"]
             self.context = Deadline(invocation["id"], until) if until else None
             self.ledger.write("begin", id=invocation["id"])
             try:
@@ -94,8 +96,7 @@ def main(job: Job, pipe: Connection) -> None:
     """Work as the consumer that the job names."""
     for name in [name for name in os.environ if name.startswith(("CXONE_IDEM_", "AWS_LAMBDA_"))]:
         del os.environ[name]
-    use_stand_in_credentials()
-    os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = job.endpoint
+    os.environ.update(CREDENTIALS, AWS_ENDPOINT_URL_DYNAMODB=job.endpoint)
     worker = Worker(job)
     logger = logging.getLogger("cxone_idem")
     logger.setLevel(logging.INFO)
