@@ -12,7 +12,7 @@ JUDGE := $(DYNAMODB_LOCAL)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint types wheel pythons dynamodb-local clean
+.PHONY: help demo test quick bench lint types wheel pythons dynamodb-local clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -25,6 +25,9 @@ test: lint types $(MINISTACK) $(JUDGE) ## all that CI runs: lint, types, tests o
 
 quick: $(VENV)/.ready ## the inner loop: the tests that need no engine
 	$(BIN)/python -m pytest -m "not engine" -q -x
+
+bench: $(VENV)/.bench $(DYNAMODB_LOCAL) ## this library beside AWS Powertools and bare boto3: a table, and dist/bench.png
+	$(BIN)/python -m tests.bench
 
 lint: $(VENV)/.ready ## ruff, check and format
 	$(BIN)/ruff check
@@ -51,6 +54,10 @@ $(VENV)/.ready: pyproject.toml
 	  || { echo "$(PYTHON) is older than 3.10: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
 	@touch $@
 
 # In an environment of its own: it pins botocore.
