@@ -12,7 +12,7 @@ JUDGE := $(DYNAMODB_LOCAL)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick soak campaign lint types pythons dynamodb-local clean
+.PHONY: help demo test quick soak campaign bench lint types pythons dynamodb-local clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -31,6 +31,9 @@ quick: $(VENV)/.ready ## the inner loop: the tests that need no engine
 
 soak: $(VENV)/.ready ## a million claims in one process, then 50,000 on DynamoDB Local: memory, threads and files must stay flat
 	@$(BIN)/python -m tests.soak
+
+bench: $(VENV)/.bench $(DYNAMODB_LOCAL) ## this library beside AWS Powertools and bare boto3: a table, and dist/bench.png
+	$(BIN)/python -m tests.bench
 
 lint: $(VENV)/.ready ## ruff, check and format
 	$(BIN)/ruff check
