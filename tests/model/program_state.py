@@ -112,6 +112,7 @@ _PARTS: dict[type, Callable[[Any], list[Any]]] = {
     BaseException: lambda error: [*error.args],
     FunctionType: _of_function,
     MethodType: lambda method: [method.__func__.__qualname__, method.__self__],
+    zip: lambda pairs: [*pairs.__reduce__()[1]],
     range: lambda numbers: [numbers.start, numbers.stop],
 }
 
