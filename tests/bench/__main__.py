@@ -38,8 +38,9 @@ def main() -> None:
                 os.environ[_ENDPOINT] = endpoint
                 part(make().name)
     _print_load()
-    plot.save(report, options.plot)
-    print(f"plot: {options.plot}")
+    if report.charts:
+        plot.save(report, options.plot)
+        print(f"plot: {options.plot}")
 
 
 def _parts(

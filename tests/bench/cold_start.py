@@ -54,7 +54,7 @@ def _start(program: str) -> tuple[float, float]:
     """Return the seconds until `program` is ready, and the CPU seconds of its whole life."""
     before, started = os.times(), time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-c", program + _SAY_READY], stdout=subprocess.PIPE
+        [sys.executable, "-c", program + _SAY_READY], env=_environ(), stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stdout.read(1) == b"."
@@ -62,6 +62,11 @@ def _start(program: str) -> tuple[float, float]:
     after = os.times()
     used = after.children_user + after.children_system
     return took, used - before.children_user - before.children_system
+
+
+def _environ() -> dict[str, str]:
+    # pip compiles what it installs, but nobody an editable checkout: it would be compiled each time.
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _where_it_goes(report: Report) -> None:
@@ -80,6 +85,7 @@ def _imports(program: str) -> Counter[str]:
     """Return the microseconds each top-level package's modules take to import."""
     run = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", program],
+        env=_environ(),
         check=True,
         capture_output=True,
         text=True,

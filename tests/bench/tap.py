@@ -10,6 +10,7 @@ class Tap:
 
     def __init__(self, client: Any, *, capacity: bool = False) -> None:
         self.requests = 0
+        self.writes = 0
         self.write_units = 0.0
         events = client.meta.events
         events.register("before-send.dynamodb", self._sent)
@@ -21,6 +22,7 @@ class Tap:
         self.requests += 1
 
     def _ask(self, params: dict[str, Any], **_: object) -> dict[str, Any]:
+        self.writes += len(params.get("Statements", [params]))
         return {**params, "ReturnConsumedCapacity": "TOTAL"}
 
     def _answered(self, parsed: dict[str, Any], **_: object) -> None:
