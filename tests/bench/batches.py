@@ -115,7 +115,7 @@ def _ratios(
     cpu_target: float | None = None,
 ) -> None:
     us = samples[_US]
-    for name in samples.keys() - {_US}:
+    for name in [name for name in samples if name != _US]:
         peer, judged = samples[name], name == _PEER
         wall, cpu = us.wall_ms / peer.wall_ms, us.cpu_ms / peer.cpu_ms
         report.add(

@@ -65,7 +65,7 @@ def _start(program: str) -> tuple[float, float]:
 
 
 def _environ() -> dict[str, str]:
-    # pip compiles what it installs, but nobody an editable checkout: it would be compiled each time.
+    # pip compiles what it installs; an editable checkout would be compiled in every run.
     return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
