@@ -30,6 +30,8 @@ FAULTS = {
 """The share of requests that each fault hits."""
 
 _OUTAGE_REQUESTS = 4
+# Until each fault has been seen once, so that a short campaign has them all.
+_ONE_IN_REQUESTS = 10
 _LATENCY_SECONDS = (0.02, 0.3)
 _TIMED_OUT_SECONDS = (1.2, 2.5)
 _FAULTY = frozenset({"PutItem", "BatchExecuteStatement", "UpdateItem", "DeleteItem", "GetItem"})
@@ -43,6 +45,8 @@ class Proxy(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     upstream: ClassVar[str]
     seed: ClassVar[int]
+    _drawn: ClassVar[list[int]] = [0]
+    _unseen: ClassVar[list[str]] = list(FAULTS)
     injected: ClassVar[Counter[str]] = Counter()
     _numbers: ClassVar[Any] = count()
     _lock: ClassVar[Lock] = Lock()
@@ -84,6 +88,10 @@ class Proxy(BaseHTTPRequestHandler):
         if self._outage_left:
             self._outage_left -= 1
             return "outage"
+        with self._lock:
+            self._drawn[0] += 1
+            if self._unseen and self._drawn[0] % _ONE_IN_REQUESTS == 0:
+                return self._unseen.pop()
         drawn = self._random.random()
         for fault, share in FAULTS.items():
             drawn -= share
