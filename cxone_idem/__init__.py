@@ -8,6 +8,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import (
@@ -19,7 +20,6 @@ from cxone_idem.errors import (
     StoreError,
 )
 from cxone_idem.memory import MemoryStore
-from cxone_idem.outcome import AlreadyDone, Claimed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from cxone_idem import protocol
+from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
-from cxone_idem.outcome import AlreadyDone, Claimed
 from cxone_idem.protocol import Verdict
 from cxone_idem.store import Write
 
@@ -84,7 +84,7 @@ class Acquisition:
             self.outcome = AlreadyDone(self.key, seen)
         else:
             retry_after_ms = seen.lease_until_ms - reading.earliest_ms
-            self.outcome = InProgressError(self.key, retry_after_ms / 1000)
+            self.outcome = InProgressError(self.key, retry_after_ms / 1000, seen)
 
     def _own(self, claim: Claimed, reading: Reading) -> None:
         """Make sure that the lease is as long as was needed; if the key was lost, go on."""

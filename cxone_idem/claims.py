@@ -8,18 +8,20 @@ import uuid
 from typing import TYPE_CHECKING
 
 from cxone_idem.acquisition import Acquisition
+from cxone_idem.claimed import AlreadyDone, Claimed, complete_all, release_all
 from cxone_idem.config import Config
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.events import checked_key
 from cxone_idem.holdings import Holdings
-from cxone_idem.invocation import Invocation, LambdaContext
-from cxone_idem.outcome import AlreadyDone, Claimed, complete_all, release_all
+from cxone_idem.invocation import Invocation
 from cxone_idem.record import Origin, partition_key
 from cxone_idem.store import AcceptEverything, Store
 from cxone_idem.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from cxone_idem.invocation import LambdaContext
 
 logger = logging.getLogger("cxone_idem")
 
@@ -59,7 +61,7 @@ class Claims:
         `retry_after_seconds`), `KeyMissingError` if `key` is no non-blank text (never retry) and
         `StoreError` if the store cannot tell (its message says whether retrying helps).
         """
-        (outcome,) = self.claim_all([(key, origin or Origin())], context)
+        (outcome,) = self.claim_all([(key, origin or Origin())], Invocation(context))
         if isinstance(outcome, IdemError):
             raise outcome
         return outcome
@@ -100,13 +102,12 @@ class Claims:
         return claim
 
     def claim_all(
-        self, wanted: Sequence[tuple[str, Origin]], context: LambdaContext | None
+        self, wanted: Sequence[tuple[str, Origin]], invocation: Invocation
     ) -> list[Claimed | AlreadyDone | IdemError]:
         """Claim many different keys in as few requests as the store can.
 
         What `claim` would raise stands in the answer, in the order of the keys.
         """
-        invocation = Invocation(context)
         ways = [self._way(key, origin, invocation) for key, origin in wanted]
         walking = [way for way in ways if way.outcome is None]
         reached = False

@@ -10,9 +10,9 @@ from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cxone_idem.claimed import Claimed
     from cxone_idem.claims import Claims
     from cxone_idem.errors import IdemError
-    from cxone_idem.outcome import Claimed
 
 
 class Committer:

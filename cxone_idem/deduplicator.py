@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claims import Claims
 from cxone_idem.config import Config, checked_workers
-from cxone_idem.sqs_batch import BatchResponse, Envelope, process_batch
+from cxone_idem.invocation import Invocation
+from cxone_idem.sqs_batch import (
+    BatchResponse,
+    Envelope,
+    Observer,
+    batch_response,
+    settle_batch,
+    show,
+)
 from cxone_idem.store import AcceptEverything, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from cxone_idem.invocation import LambdaContext
 
@@ -52,7 +60,14 @@ class Deduplicator(Claims):
         plain function; then the whole batch comes back.
         """
         workers = self.config.max_workers if max_workers is None else checked_workers(max_workers)
-        return process_batch(self, event, process_event, context, workers)
+        outcomes = settle_batch(self, event, process_event, Invocation(context), workers)
+        for observer in self._observers():
+            show(outcomes, observer)
+        return batch_response(outcomes)
+
+    def _observers(self) -> Sequence[Observer]:
+        """Return what looks on when a batch is settled."""
+        return ()
 
 
 def _store(config: Config) -> Store:

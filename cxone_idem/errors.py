@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cxone_idem.record import Record
+
 
 class IdemError(Exception):
     """Root of every error this library raises."""
@@ -32,12 +37,14 @@ class InProgressError(IdemError):
     """Another worker holds the key inside its lease. Retrying helps, after `retry_after_seconds`.
 
     Do not drop the event: if that worker dies, this delivery is the one that gets the work.
+    `record` says whose delivery that worker has, and since when.
     """
 
-    def __init__(self, key: str, retry_after_seconds: float) -> None:
-        super().__init__(key, retry_after_seconds)
+    def __init__(self, key: str, retry_after_seconds: float, record: Record) -> None:
+        super().__init__(key, retry_after_seconds, record)
         self.key = key
         self.retry_after_seconds = retry_after_seconds
+        self.record = record
 
     def __str__(self) -> str:
         return (

@@ -10,7 +10,7 @@ from cxone_idem.errors import ClaimLostError, StoreError
 from cxone_idem.protocol import is_past_retention
 
 if TYPE_CHECKING:
-    from cxone_idem.outcome import Claimed
+    from cxone_idem.claimed import Claimed
     from cxone_idem.record import Record
     from cxone_idem.writer import Writer
 

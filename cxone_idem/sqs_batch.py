@@ -5,22 +5,25 @@ from __future__ import annotations
 import inspect
 import logging
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.batch_run import BatchRun
-from cxone_idem.fate import DELETED, Fate
-from cxone_idem.sqs_message import Message, read_batch
+from cxone_idem.fate import DELETED
+from cxone_idem.sqs_message import read_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from cxone_idem.claims import Claims
-    from cxone_idem.invocation import LambdaContext
+    from cxone_idem.invocation import Invocation
+    from cxone_idem.outcome import Outcome
 
 logger = logging.getLogger("cxone_idem")
 
 Envelope = dict[str, Any]
 BatchResponse = dict[str, list[dict[str, str]]]
+
+Observer = Callable[[Sequence["Outcome"]], object]
+"""Sees the outcomes of a batch, in the order of its messages, once all of them are settled."""
 
 _NOT_ASYNC = (
     "process_event is async, so calling it does no work; retrying does not help: pass a plain"
@@ -28,14 +31,14 @@ _NOT_ASYNC = (
 )
 
 
-def process_batch(
+def settle_batch(
     claims: Claims,
     event: Any,
     process_event: Callable[[Envelope], object],
-    context: LambdaContext | None,
+    invocation: Invocation,
     max_workers: int,
-) -> BatchResponse:
-    """Run `process_event` once per key over an SQS batch; return the messages that failed."""
+) -> list[Outcome]:
+    """Run `process_event` once per key over an SQS batch; say what became of each message."""
     _check_handler(process_event)
     messages = read_batch(event)
 
@@ -46,9 +49,10 @@ def process_batch(
                 result.close()
             raise TypeError(_NOT_ASYNC)
 
-    fates = BatchRun(claims, run, context, max_workers).settle(messages)
-    logger.info("batch of %d: %s", len(messages), dict(Counter(fate.value for fate in fates)))
-    return _response(messages, fates)
+    outcomes = BatchRun(claims, run, invocation, max_workers).settle(messages)
+    counts = Counter(outcome.fate.value for outcome in outcomes)
+    logger.info("batch of %d: %s", len(messages), dict(counts))
+    return outcomes
 
 
 def _check_handler(process_event: object) -> None:
@@ -60,12 +64,20 @@ def _check_handler(process_event: object) -> None:
         raise TypeError(_NOT_ASYNC)
 
 
-def _response(messages: Sequence[Message], fates: Sequence[Fate]) -> BatchResponse:
+def show(outcomes: Sequence[Outcome], observer: Observer) -> None:
+    """Let `observer` see what became of a batch; what goes wrong with it changes nothing."""
+    try:
+        observer(outcomes)
+    except Exception:
+        logger.exception("an observer of the batch failed; the outcomes stand as they are")
+
+
+def batch_response(outcomes: Sequence[Outcome]) -> BatchResponse:
     """Name each failed message once, by the id it came with.
 
     Lambda takes an id that is empty or not of the batch as "all failed" and a wrong shape as "all
     succeeded" ("Handling errors for an SQS event source in Lambda").
     """
-    done = {message.id for message, fate in zip(messages, fates, strict=True) if fate in DELETED}
-    failed = list(dict.fromkeys(message.id for message in messages if message.id not in done))
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    done = {outcome.message.id for outcome in outcomes if outcome.fate in DELETED}
+    failed = dict.fromkeys(outcome.message.id for outcome in outcomes)
+    return {"batchItemFailures": [{"itemIdentifier": one} for one in failed if one not in done]}

@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cxone_idem import Config, Deduplicator, MemoryStore
 from cxone_idem.config import variable
+from tests.readme import README, ROOT, code_blocks, sections
 from tests.sqs_events import Context, batch_of
 
-ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+LAMBDA, ANYWHERE = code_blocks("cxone_idem")
 
 
 def test_the_lambda_example_runs(
@@ -26,7 +24,7 @@ def test_the_lambda_example_runs(
     deduplicator = Deduplicator(MemoryStore())
     monkeypatch.setattr(Deduplicator, "from_environ", lambda: deduplicator)
     names: dict[str, Any] = {}
-    exec(BLOCKS[0], names)  # noqa: S102 -- README's own code
+    exec(LAMBDA, names)  # noqa: S102 -- README's own code
     for _ in range(2):
         response = names["handler"](batch_of("k"), Context(30_000))
         assert response == {"batchItemFailures": []}
@@ -37,7 +35,7 @@ def test_the_direct_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second block claims, works and completes."""
     deduplicator = Deduplicator(MemoryStore())
     monkeypatch.setattr("cxone_idem._default", deduplicator)
-    exec(BLOCKS[1], {})  # noqa: S102 -- README's own code
+    exec(ANYWHERE, {})  # noqa: S102 -- README's own code
     assert not deduplicator.claim("a1b2c3d4-5678-90ab-cdef-1234567890ab")
 
 
@@ -56,8 +54,7 @@ def _code(default: object) -> str:
 
 def test_the_module_map_is_whole() -> None:
     """Every module has its line."""
-    section = README.split("## Module map")[1]
-    named = set(re.findall(r"`(\w+)`", section))
+    named = set(re.findall(r"`(\w+)`", sections()["Module map"]))
     modules = {path.stem for path in (ROOT / "cxone_idem").glob("*.py")} - {"__init__"}
     assert modules <= named
 
@@ -78,3 +75,10 @@ def test_every_make_target_exists(target: str) -> None:
 def test_every_test_that_readme_names_exists(test: str) -> None:
     """What is said to be pinned is."""
     assert any(f"def {test}(" in path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
+
+
+@pytest.mark.parametrize("heading", [name for name in sections() if code_blocks(name)])
+def test_every_section_with_code_has_its_test(heading: str) -> None:
+    """Some test takes the section's code blocks to run them."""
+    call = f'code_blocks("{heading}")'
+    assert any(call in path.read_text() for path in ROOT.glob("tests/**/test_*.py"))

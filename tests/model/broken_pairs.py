@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.claimed import Claimed
 from cxone_idem.committer import Committer
-from cxone_idem.outcome import Claimed
 from tests.model import invariants
 from tests.model.broken import Mistake
 from tests.model.consumer import by_the_batch

@@ -1,0 +1,75 @@
+"""A message on its way through a batch: what has been read of it and found out about its key."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.errors import IdemError, InProgressError, KeyMissingError
+from cxone_idem.events import find_key, parse_envelope
+from cxone_idem.fate import Fate
+from cxone_idem.outcome import Outcome
+
+if TYPE_CHECKING:
+    from cxone_idem.config import Config
+    from cxone_idem.invocation import Invocation
+    from cxone_idem.record import Origin, Record
+    from cxone_idem.sqs_message import Message
+
+logger = logging.getLogger("cxone_idem")
+
+
+class Job:
+    """A message, its event and key, and the claim on that key."""
+
+    def __init__(self, message: Message, config: Config, invocation: Invocation) -> None:
+        self.message = message
+        self.envelope: dict[str, Any] = {}
+        self.key = ""
+        self.claimed: Claimed | AlreadyDone | IdemError | None = None
+        """What claiming ahead gave, until it is used."""
+        self.fate: Fate | None = None
+        self.record: Record | None = None
+        self.first: Origin | None = None
+        self.error: Exception | None = None
+        try:
+            self.envelope = parse_envelope(message.body)
+            if not config.disabled:
+                self.key = find_key(self.envelope, config.key)
+        except KeyMissingError as error:
+            logger.error("message %s has no key: %s", message.id, error)
+            self.fate = Fate.KEY_MISSING
+            self.error = error
+        self.origin = message.origin(self.envelope, invocation)
+
+    def note(self, found: Claimed | AlreadyDone | IdemError) -> None:
+        """Keep what a claim found out, as evidence."""
+        if isinstance(found, IdemError):
+            self.error = found
+        if isinstance(found, (AlreadyDone, InProgressError)):
+            self.record = found.record
+            self.first = found.record.origin
+        elif isinstance(found, Claimed):
+            self.record = found.record
+
+    def outcome(self) -> Outcome:
+        """Return what became of the message: not started, unless a fate says otherwise."""
+        return Outcome(
+            message=self.message,
+            fate=self.fate or Fate.NO_TIME,
+            key=self.key,
+            origin=self.origin,
+            record=self.record,
+            first=self.first,
+            error=self.error,
+        )
+
+
+def lanes(jobs: list[Job]) -> list[list[Job]]:
+    """Return the messages that must not run side by side: of one FIFO group, or of one key."""
+    lanes: dict[object, list[Job]] = {}
+    for job in jobs:
+        name = job.key or job if job.message.group is None else ("group", job.message.group)
+        lanes.setdefault(name, []).append(job)
+    return list(lanes.values())
