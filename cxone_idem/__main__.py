@@ -1,0 +1,22 @@
+"""`python -m cxone_idem`, and the `cxone-idem` command."""
+
+from __future__ import annotations
+
+import sys
+
+_EXTRA = frozenset({"click", "rich"})
+
+
+def main() -> None:
+    """Run the command line; say what to install where its extra is missing."""
+    try:
+        from cxone_idem.cli.group import cli  # noqa: PLC0415 -- what it imports may be missing
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        sys.exit(f"the command line needs {error.name}: pip install 'cxone-idem[cli]'")
+    cli(prog_name="cxone-idem")
+
+
+if __name__ == "__main__":
+    main()

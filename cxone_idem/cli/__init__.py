@@ -1,0 +1,1 @@
+"""The `cxone-idem` command line; nothing else of the package imports it."""
