@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-import uuid
 from typing import TYPE_CHECKING
 
 from cxone_idem.acquisition import Acquisition
@@ -27,7 +27,7 @@ logger = logging.getLogger("cxone_idem")
 
 
 def _random_version() -> str:
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 class Claims:
@@ -117,7 +117,9 @@ class Claims:
                 way.take(answer, reading)
                 reached = reached or not isinstance(answer, StoreError)
             walking = [way for way in walking if way.outcome is None]
-        self._free([way.in_doubt for way in ways if way.in_doubt])
+        in_doubt = [way.in_doubt for way in ways if way.in_doubt]
+        if in_doubt:
+            self._free(in_doubt)
         if reached:
             self._holdings.record_unrecorded()
         return [way.outcome for way in ways if way.outcome is not None]
