@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claimed import AlreadyDone, Claimed
-from cxone_idem.errors import IdemError, InProgressError, KeyMissingError
-from cxone_idem.events import find_key, parse_envelope
+from cxone_idem.errors import IdemError, InProgressError, KeyMissingError, OtherContentError
+from cxone_idem.events import find_fingerprint, find_key, parse_envelope
 from cxone_idem.fate import Fate
 from cxone_idem.outcome import Outcome
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from cxone_idem.record import Origin, Record
     from cxone_idem.sqs_message import Message
 
-logger = logging.getLogger("cxone_idem")
-
 
 class Job:
     """A message, its event and key, and the claim on that key."""
@@ -27,6 +24,7 @@ class Job:
         self.message = message
         self.envelope: dict[str, Any] = {}
         self.key = ""
+        self.fingerprint: str | None = None
         self.claimed: Claimed | AlreadyDone | IdemError | None = None
         """What claiming ahead gave, until it is used."""
         self.fate: Fate | None = None
@@ -37,8 +35,8 @@ class Job:
             self.envelope = parse_envelope(message.body)
             if not config.disabled:
                 self.key = find_key(self.envelope, config.key)
+                self.fingerprint = find_fingerprint(self.envelope, config.fingerprint)
         except KeyMissingError as error:
-            logger.error("message %s has no key: %s", message.id, error)
             self.fate = Fate.KEY_MISSING
             self.error = error
         self.origin = message.origin(self.envelope, invocation)
@@ -47,7 +45,7 @@ class Job:
         """Keep what a claim found out, as evidence."""
         if isinstance(found, IdemError):
             self.error = found
-        if isinstance(found, (AlreadyDone, InProgressError)):
+        if isinstance(found, (AlreadyDone, InProgressError, OtherContentError)):
             self.record = found.record
             self.first = found.record.origin
         elif isinstance(found, Claimed):
@@ -62,6 +60,7 @@ class Job:
             origin=self.origin,
             record=self.record,
             first=self.first,
+            fingerprint=self.fingerprint,
             error=self.error,
         )
 
