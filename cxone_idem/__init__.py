@@ -12,6 +12,7 @@ from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import (
+    AttemptsExhaustedError,
     ClaimLostError,
     ConfigError,
     IdemError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyDone",
+    "AttemptsExhaustedError",
     "ClaimLostError",
     "Claimed",
     "Config",

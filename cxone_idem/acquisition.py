@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from cxone_idem import protocol
 from cxone_idem.claimed import AlreadyDone, Claimed
-from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
+from cxone_idem.errors import (
+    AttemptsExhaustedError,
+    ClaimLostError,
+    IdemError,
+    InProgressError,
+    StoreError,
+)
 from cxone_idem.protocol import Verdict
 from cxone_idem.store import Write
 
@@ -38,6 +44,7 @@ class Acquisition:
         writer: Writer,
         holdings: Holdings,
         lease_ms: Callable[[], int],
+        max_attempts: int,
     ) -> None:
         self.key = key
         self.where = where
@@ -48,6 +55,7 @@ class Acquisition:
         self._writer = writer
         self._holdings = holdings
         self._lease_ms = lease_ms
+        self._max_attempts = max_attempts
         self._needed_ms = 0
         self._seen: Record | None = None
         self._claim: Claimed | None = None
@@ -73,7 +81,9 @@ class Acquisition:
         verdict = (
             Verdict.OWNED
             if answer.written
-            else protocol.judge_refused_claim(claim.record, seen, reading.earliest_ms)
+            else protocol.judge_refused_claim(
+                claim.record, seen, reading.earliest_ms, self._max_attempts
+            )
         )
         if verdict is Verdict.OWNED:
             self._own(claim, reading)
@@ -82,6 +92,8 @@ class Acquisition:
         elif verdict is Verdict.DONE:
             self._holdings.remember_done(seen)
             self.outcome = AlreadyDone(self.key, seen)
+        elif verdict is Verdict.EXHAUSTED:
+            self.outcome = AttemptsExhaustedError(self.key, self._max_attempts, seen)
         else:
             retry_after_ms = seen.lease_until_ms - reading.earliest_ms
             self.outcome = InProgressError(self.key, retry_after_ms / 1000, seen)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.committer import Committer
-from cxone_idem.errors import ClaimLostError, IdemError, InProgressError
+from cxone_idem.errors import IdemError
 from cxone_idem.fate import DELETED, Fate
-from cxone_idem.job import Job, lanes
+from cxone_idem.job import Job, lanes, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,13 +46,17 @@ class BatchRun:
         self._completing: dict[Claimed, Job] = {}
         self._done: dict[str, Origin] = {}
         """Whose delivery did the work of each key that is done, as far as this batch knows."""
-        self._blocked_groups: set[str] = set()
+        self._blocked_groups: set[str | None] = set()
+        self._held_groups: set[str | None] = set()
+        """Groups whose next message waits for another worker."""
+        self._patience = claims.patience(invocation)
         self._stopping = False
         self._last: Job | None = None
 
     def settle(self, messages: Sequence[Message]) -> list[Outcome]:
         """Bring every message to its end. Only BaseExceptions of the handler get out."""
         jobs: list[Job] = []
+        waiting: list[Job] = []
         size = _CHUNK * self._max_workers
         try:
             for start in range(0, len(messages), size):
@@ -62,43 +67,67 @@ class BatchRun:
                 jobs += chunk
                 if self._max_workers == 1 and len(jobs) == len(messages):
                     self._last = jobs[-1]
-                self._settle_chunk(chunk)
+                waiting += self._settle_chunk(chunk)
+            self._wait_for(waiting)
         finally:
-            self._note_completions()
+            try:
+                unused = [job.claimed for job in jobs if isinstance(job.claimed, Claimed)]
+                self._give_back(unused, begun=False)
+            finally:
+                self._note_completions()
         return [job.outcome() for job in jobs]
 
-    def _settle_chunk(self, jobs: list[Job]) -> None:
-        try:
-            self._claim_ahead(jobs)
-            if self._max_workers == 1:
-                for job in jobs:
-                    self._settle_one(job)
-                return
-            with ThreadPoolExecutor(self._max_workers) as pool:
-                for _ in pool.map(self._settle_lane, lanes(jobs)):
-                    pass
-        finally:
-            self._give_back([job.claimed for job in jobs if isinstance(job.claimed, Claimed)])
+    def _wait_for(self, waiting: list[Job]) -> None:
+        """Settle what other workers had as they get done with it, until patience is over."""
+        while waiting:
+            pause_seconds = self._patience.next_pause_seconds(
+                min(job.retry_after_seconds for job in waiting if job.fate is Fate.IN_PROGRESS)
+            )
+            if not pause_seconds:
+                break
+            self._claims.sleep(pause_seconds)
+            self._held_groups.clear()
+            for job in waiting:
+                job.ask_again()
+            waiting = self._settle_chunk(waiting)
+        for job in waiting:
+            job.give_up()
+
+    def _settle_chunk(self, jobs: list[Job]) -> list[Job]:
+        """Settle jobs; return those that are to wait for another worker, or behind one that is."""
+        self._claim_ahead(jobs)
+        if self._max_workers == 1:
+            return self._settle_lane(jobs)
+        with ThreadPoolExecutor(self._max_workers) as pool:
+            return [*chain.from_iterable(pool.map(self._settle_lane, lanes(jobs)))]
 
     def _claim_ahead(self, jobs: list[Job]) -> None:
         """Claim in one request what is sure to be wanted: the first message of each key."""
         if self._claims.config.disabled or self._out_of_time():
             return
         first: dict[str, Job] = {}
+        stopped = self._blocked_groups | self._held_groups
         for job in jobs:
-            blocked = job.message.group in self._blocked_groups
-            if job.fate is None and not blocked and job.key not in self._done:
+            if job.fate is None and job.message.group not in stopped and job.key not in self._done:
                 first.setdefault(job.key, job)
-        jobs = list(first.values())
+        jobs = [job for job in first.values() if job.claimed is None]
         for job, outcome in zip(jobs, self._claim(jobs), strict=True):
             job.claimed = outcome
 
     def _claim(self, jobs: list[Job]) -> list[Claimed | AlreadyDone | IdemError]:
         return self._claims.claim_all([(job.key, job.origin) for job in jobs], self._invocation)
 
-    def _settle_lane(self, lane: list[Job]) -> None:
+    def _settle_lane(self, lane: list[Job]) -> list[Job]:
+        waiting = []
         for job in lane:
-            self._settle_one(job)
+            if job.message.group not in self._held_groups:
+                self._settle_one(job)
+                if job.fate is not Fate.IN_PROGRESS or self._patience.over:
+                    continue
+                if job.message.group is not None:
+                    self._held_groups.add(job.message.group)
+            waiting.append(job)
+        return waiting
 
     def _settle_one(self, job: Job) -> None:
         if self._stopping:
@@ -108,6 +137,8 @@ class BatchRun:
         except BaseException:
             self._stopping = True
             raise
+        if job.fate is Fate.IN_PROGRESS and not self._patience.over:
+            return
         job.envelope = {}
         if job.message.group is not None and job.fate not in DELETED:
             self._blocked_groups.add(job.message.group)
@@ -117,15 +148,11 @@ class BatchRun:
         if known is not None:
             return known
         if self._claims.config.disabled:
-            return Fate.UNPROTECTED if self._works(job) else Fate.HANDLER_FAILED
+            return Fate.UNPROTECTED if job.works(self._run) else Fate.HANDLER_FAILED
         outcome = self._outcome(job)
         job.note(outcome)
-        if isinstance(outcome, (InProgressError, ClaimLostError)):
-            logger.info("message %s comes back later: %s", job.message.id, outcome)
-            return Fate.IN_PROGRESS
         if isinstance(outcome, IdemError):
-            logger.error("message %s was not claimed: %s", job.message.id, outcome)
-            return Fate.STORE_FAILED
+            return refusal(job.message.id, outcome)
         if isinstance(outcome, AlreadyDone):
             logger.info("message %s is a duplicate of %r, done already", job.message.id, job.key)
             self._done.setdefault(job.key, outcome.record.origin)
@@ -151,54 +178,33 @@ class BatchRun:
             try:
                 outcome.freshen()
             except IdemError as error:
-                self._give_back([outcome])
+                self._give_back([outcome], begun=False)
                 return error
         return outcome
 
     def _run_claimed(self, job: Job, claim: Claimed) -> Fate:
         try:
-            worked = self._works(job)
+            worked = job.works(self._run)
         except BaseException:
-            self._give_back([claim])
+            self._give_back([claim], begun=True)
             raise
         if not worked:
-            self._give_back([claim])
+            self._give_back([claim], begun=True)
             return Fate.HANDLER_FAILED
         self._done[job.key] = job.origin
         self._completing[claim] = job
         self._committer.submit(claim, last=job is self._last)
         return Fate.COMPLETED
 
-    def _works(self, job: Job) -> bool:
-        try:
-            self._run(job.envelope)
-        except Exception as error:
-            logger.exception("message %s, key %r: process_event raised", job.message.id, job.key)
-            job.error = error
-            return False
-        return True
-
     def _out_of_time(self) -> bool:
-        remaining_ms = self._invocation.remaining_ms()
-        return (
-            remaining_ms is not None
-            and remaining_ms < self._claims.config.min_remaining_seconds * 1000
-        )
+        return self._invocation.spare_seconds(self._claims.config.min_remaining_seconds) < 0
 
-    def _give_back(self, claims: list[Claimed]) -> None:
-        for claim, error in zip(claims, self._claims.release_all(claims), strict=True):
+    def _give_back(self, claims: list[Claimed], *, begun: bool) -> None:
+        errors = self._claims.release_all(claims, begun=begun)
+        for claim, error in zip(claims, errors, strict=True):
             if error:
                 logger.warning("key %r was not released: %s", claim.key, error)
 
     def _note_completions(self) -> None:
         for claim, error in self._committer.close().items():
-            job = self._completing[claim]
-            job.record, job.error = claim.record, error
-            if isinstance(error, ClaimLostError):
-                logger.error("message %s ran, perhaps a second time: %s", job.message.id, error)
-                job.fate = Fate.CLAIM_LOST
-            elif error:
-                logger.error(
-                    "message %s ran, but that is not recorded yet: %s", job.message.id, error
-                )
-                job.fate = Fate.UNRECORDED
+            self._completing[claim].note_completion(claim, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING
 from cxone_idem.acquisition import Acquisition
 from cxone_idem.claimed import AlreadyDone, Claimed, complete_all, release_all
 from cxone_idem.config import Config
-from cxone_idem.errors import ClaimLostError, IdemError, StoreError
+from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
 from cxone_idem.events import checked_key
 from cxone_idem.holdings import Holdings
 from cxone_idem.invocation import Invocation
+from cxone_idem.patience import Patience
 from cxone_idem.record import Origin, partition_key
 from cxone_idem.store import AcceptEverything, Store
 from cxone_idem.writer import Writer
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cxone_idem")
 
+# The system's randomness: a generator seeded before a snapshot of the process would repeat itself
+# in each copy of it.
+_system_random = random.SystemRandom()
+
 
 def _random_version() -> str:
     return uuid.uuid4().hex
@@ -33,15 +39,19 @@ def _random_version() -> str:
 class Claims:
     """The four verbs on one store. Thread-safe."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that this process does not decide for itself
         self,
         store: Store,
         config: Config | None = None,
         *,
         now: Callable[[], float] = time.time,
         new_version: Callable[[], str] = _random_version,
+        sleep: Callable[[float], object] = time.sleep,
+        share: Callable[[], float] = _system_random.random,
     ) -> None:
         self.config = Config() if config is None else config
+        self.sleep = sleep
+        self._share = share
         self._holdings = Holdings()
         if self.config.disabled:
             logger.warning("CXONE_IDEM_DISABLED is set: every event runs, duplicates included")
@@ -57,14 +67,28 @@ class Claims:
         On Lambda pass its `context`: the lease then ends with the invocation. `origin` says whose
         delivery this is, for those who look at the record later.
 
-        Raises `InProgressError` while another worker holds the key (retry after its
-        `retry_after_seconds`), `KeyMissingError` if `key` is no non-blank text (never retry) and
-        `StoreError` if the store cannot tell (its message says whether retrying helps).
+        While another worker holds the key this waits for up to `CXONE_IDEM_WAIT_SECONDS`, asking
+        again after growing pauses, and then raises `InProgressError` (retry after its
+        `retry_after_seconds`). Raises `AttemptsExhaustedError` beyond `CXONE_IDEM_MAX_ATTEMPTS`
+        and `KeyMissingError` if `key` is no non-blank text (never retry either), and `StoreError`
+        if the store cannot tell (its message says whether retrying helps).
         """
-        (outcome,) = self.claim_all([(key, origin or Origin())], Invocation(context))
-        if isinstance(outcome, IdemError):
-            raise outcome
-        return outcome
+        invocation = Invocation(context)
+        patience = self.patience(invocation)
+        while True:
+            (outcome,) = self.claim_all([(key, origin or Origin())], invocation)
+            if isinstance(outcome, InProgressError):
+                pause_seconds = patience.next_pause_seconds(outcome.retry_after_seconds)
+                if pause_seconds:
+                    self.sleep(pause_seconds)
+                    continue
+            if isinstance(outcome, IdemError):
+                raise outcome
+            return outcome
+
+    def patience(self, invocation: Invocation) -> Patience:
+        """Return how long to wait for workers elsewhere from now on."""
+        return Patience(self.config, invocation, self._share)
 
     def complete(self, key_or_claim: str | Claimed) -> None:
         """Record that the work is done; see `Claimed.complete`."""
@@ -126,9 +150,12 @@ class Claims:
         """Complete many claims in as few requests as the store can; return each one's error."""
         return complete_all(claims, self._writer)
 
-    def release_all(self, claims: Sequence[Claimed]) -> list[IdemError | None]:
-        """Release many claims in as few requests as the store can; return each one's error."""
-        return release_all(claims, self._writer)
+    def release_all(self, claims: Sequence[Claimed], *, begun: bool) -> list[IdemError | None]:
+        """Release many claims in as few requests as the store can; return each one's error.
+
+        What was not `begun` under any of them was no attempt.
+        """
+        return release_all(claims, self._writer, begun=begun)
 
     def _way(self, key: str, origin: Origin, invocation: Invocation) -> Acquisition:
         """Return the way to a claim on `key`; at its end already if this process knows it done."""
@@ -140,6 +167,7 @@ class Claims:
             self._writer,
             self._holdings,
             lambda: invocation.lease_ms(self.config.lease_seconds),
+            self.config.max_attempts,
         )
         unrecorded = self._done_but_unrecorded(key, where)
         done = unrecorded.record if unrecorded else self._holdings.done(where, self._writer)
@@ -149,6 +177,6 @@ class Claims:
 
     def _free(self, claims: list[Claimed]) -> None:
         """Try once to release claims that may stand in the store, so that nobody waits them out."""
-        for claim, error in zip(claims, self.release_all(claims), strict=True):
+        for claim, error in zip(claims, self.release_all(claims, begun=False), strict=True):
             if error:
                 logger.debug("key %r was not released: %s", claim.key, error)

@@ -6,12 +6,20 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claimed import AlreadyDone, Claimed
-from cxone_idem.errors import IdemError, InProgressError, KeyMissingError
+from cxone_idem.errors import (
+    AttemptsExhaustedError,
+    ClaimLostError,
+    IdemError,
+    InProgressError,
+    KeyMissingError,
+)
 from cxone_idem.events import find_key, parse_envelope
 from cxone_idem.fate import Fate
 from cxone_idem.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cxone_idem.config import Config
     from cxone_idem.invocation import Invocation
     from cxone_idem.record import Origin, Record
@@ -47,11 +55,48 @@ class Job:
         """Keep what a claim found out, as evidence."""
         if isinstance(found, IdemError):
             self.error = found
-        if isinstance(found, (AlreadyDone, InProgressError)):
+        if isinstance(found, (AlreadyDone, AttemptsExhaustedError, InProgressError)):
             self.record = found.record
             self.first = found.record.origin
         elif isinstance(found, Claimed):
             self.record = found.record
+
+    def works(self, run: Callable[[dict[str, Any]], None]) -> bool:
+        """Have the handler do the work of the event; tell whether it returned."""
+        try:
+            run(self.envelope)
+        except Exception as error:
+            logger.exception("message %s, key %r: process_event raised", self.message.id, self.key)
+            self.error = error
+            return False
+        return True
+
+    def note_completion(self, claim: Claimed, error: IdemError | None) -> None:
+        """Keep how the completion of the work ended."""
+        self.record, self.error = claim.record, error
+        if isinstance(error, ClaimLostError):
+            logger.error("message %s ran, perhaps a second time: %s", self.message.id, error)
+            self.fate = Fate.CLAIM_LOST
+        elif error:
+            logger.error("message %s ran, but that is not recorded yet: %s", self.message.id, error)
+            self.fate = Fate.UNRECORDED
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """Until when the lease of another worker may last, if one has the key."""
+        return self.error.retry_after_seconds if isinstance(self.error, InProgressError) else 0
+
+    def ask_again(self) -> None:
+        """Forget who had the key, as that may have changed."""
+        if self.fate is Fate.IN_PROGRESS:
+            self.fate = self.error = None
+        if isinstance(self.claimed, IdemError):
+            self.claimed = None
+
+    def give_up(self) -> None:
+        """Wait no longer; what stood behind a message that was not done is not to be done."""
+        self.fate = self.fate if self.fate is Fate.IN_PROGRESS else Fate.GROUP_BLOCKED
+        self.envelope = {}
 
     def outcome(self) -> Outcome:
         """Return what became of the message: not started, unless a fate says otherwise."""
@@ -64,6 +109,18 @@ class Job:
             first=self.first,
             error=self.error,
         )
+
+
+def refusal(message_id: str, error: IdemError) -> Fate:
+    """Return what becomes of a message whose key could not be claimed."""
+    if isinstance(error, (InProgressError, ClaimLostError)):
+        logger.info("message %s is another worker's to do now: %s", message_id, error)
+        return Fate.IN_PROGRESS
+    if isinstance(error, AttemptsExhaustedError):
+        logger.error("message %s is not run: %s", message_id, error)
+        return Fate.ATTEMPTS_EXHAUSTED
+    logger.error("message %s was not claimed: %s", message_id, error)
+    return Fate.STORE_FAILED
 
 
 def lanes(jobs: list[Job]) -> list[list[Job]]:

@@ -22,7 +22,7 @@ ROOMS = [
     {"errors", "record"},
     {"item", "protocol", "store", "events", "invocation", "clock"},
     {"memory", "dynamodb_answer", "config", "writer", "holdings", "fate"},
-    {"dynamodb_batch", "held_record", "sqs_message", "outcome"},
+    {"dynamodb_batch", "held_record", "sqs_message", "outcome", "patience"},
     {"dynamodb", "claimed", "committer"},
     {"acquisition", "job"},
     {"claims"},
