@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import random
+import os
 import time
-import uuid
 from typing import TYPE_CHECKING
 
 from cxone_idem.acquisition import Acquisition
@@ -27,13 +26,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cxone_idem")
 
-# The system's randomness: a generator seeded before a snapshot of the process would repeat itself
-# in each copy of it.
-_system_random = random.SystemRandom()
-
 
 def _random_version() -> str:
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
+
+
+def _random_share() -> float:
+    # The system's: a generator seeded before a snapshot would repeat itself in each copy of it.
+    return os.urandom(1)[0] / 255
 
 
 class Claims:
@@ -47,7 +47,7 @@ class Claims:
         now: Callable[[], float] = time.time,
         new_version: Callable[[], str] = _random_version,
         sleep: Callable[[float], object] = time.sleep,
-        share: Callable[[], float] = _system_random.random,
+        share: Callable[[], float] = _random_share,
     ) -> None:
         self.config = Config() if config is None else config
         self.sleep = sleep
@@ -141,7 +141,9 @@ class Claims:
                 way.take(answer, reading)
                 reached = reached or not isinstance(answer, StoreError)
             walking = [way for way in walking if way.outcome is None]
-        self._free([way.in_doubt for way in ways if way.in_doubt])
+        in_doubt = [way.in_doubt for way in ways if way.in_doubt]
+        if in_doubt:
+            self._free(in_doubt)
         if reached:
             self._holdings.record_unrecorded()
         return [way.outcome for way in ways if way.outcome is not None]
