@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.claims_ahead import ClaimsAhead
 from cxone_idem.committer import Committer
 from cxone_idem.errors import IdemError
 from cxone_idem.fate import DELETED, Fate
@@ -50,6 +51,7 @@ class BatchRun:
         self._held_groups: set[str | None] = set()
         """Groups whose next message waits for another worker."""
         self._patience = claims.patience(invocation)
+        self._ahead = ClaimsAhead(claims, invocation)
         self._stopping = False
         self._last: Job | None = None
 
@@ -65,69 +67,71 @@ class BatchRun:
                     for message in messages[start : start + size]
                 ]
                 jobs += chunk
-                if self._max_workers == 1 and len(jobs) == len(messages):
-                    self._last = jobs[-1]
-                waiting += self._settle_chunk(chunk)
+                waiting += self._settle_chunk(chunk, chunk, last=len(jobs) == len(messages))
             self._wait_for(waiting)
         finally:
-            try:
-                unused = [job.claimed for job in jobs if isinstance(job.claimed, Claimed)]
-                self._give_back(unused, begun=False)
-            finally:
-                self._note_completions()
+            self._note_completions()
         return [job.outcome() for job in jobs]
 
     def _wait_for(self, waiting: list[Job]) -> None:
         """Settle what other workers had as they get done with it, until patience is over."""
         while waiting:
+            held = [job for job in waiting if job.fate is Fate.IN_PROGRESS]
             pause_seconds = self._patience.next_pause_seconds(
-                min(job.retry_after_seconds for job in waiting if job.fate is Fate.IN_PROGRESS)
+                min(job.retry_after_seconds for job in held)
             )
             if not pause_seconds:
                 break
             self._claims.sleep(pause_seconds)
             self._held_groups.clear()
-            for job in waiting:
+            for job in held:
                 job.ask_again()
-            waiting = self._settle_chunk(waiting)
+            waiting = self._settle_chunk(waiting, held)
         for job in waiting:
             job.give_up()
 
-    def _settle_chunk(self, jobs: list[Job]) -> list[Job]:
-        """Settle jobs; return those that are to wait for another worker, or behind one that is."""
-        self._claim_ahead(jobs)
-        if self._max_workers == 1:
-            return self._settle_lane(jobs)
-        with ThreadPoolExecutor(self._max_workers) as pool:
-            return [*chain.from_iterable(pool.map(self._settle_lane, lanes(jobs)))]
+    def _settle_chunk(self, jobs: list[Job], ahead: list[Job], *, last: bool = False) -> list[Job]:
+        """Settle `jobs`, claiming for those `ahead`; return what waits for another worker.
 
-    def _claim_ahead(self, jobs: list[Job]) -> None:
-        """Claim in one request what is sure to be wanted: the first message of each key."""
+        In a FIFO group all that stands behind such a message waits with it.
+        """
+        self._ahead = ClaimsAhead(self._claims, self._invocation)
+        try:
+            self._ahead.start(self._wanted(ahead))
+            jobs = self._ahead.in_order(jobs)
+            if self._max_workers == 1:
+                self._last = jobs[-1] if last else None
+                return self._settle_lane(jobs)
+            with ThreadPoolExecutor(self._max_workers) as pool:
+                return [*chain.from_iterable(pool.map(self._settle_lane, lanes(jobs)))]
+        finally:
+            self._ahead.give_back_unused()
+
+    def _wanted(self, jobs: list[Job]) -> list[Job]:
+        """Return whose keys are sure to be wanted: the first message of each."""
         if self._claims.config.disabled or self._out_of_time():
-            return
+            return []
         first: dict[str, Job] = {}
         stopped = self._blocked_groups | self._held_groups
         for job in jobs:
             if job.fate is None and job.message.group not in stopped and job.key not in self._done:
                 first.setdefault(job.key, job)
-        jobs = [job for job in first.values() if job.claimed is None]
-        for job, outcome in zip(jobs, self._claim(jobs), strict=True):
-            job.claimed = outcome
-
-    def _claim(self, jobs: list[Job]) -> list[Claimed | AlreadyDone | IdemError]:
-        return self._claims.claim_all([(job.key, job.origin) for job in jobs], self._invocation)
+        return list(first.values())
 
     def _settle_lane(self, lane: list[Job]) -> list[Job]:
         waiting = []
         for job in lane:
             if job.message.group not in self._held_groups:
                 self._settle_one(job)
-                if job.fate is not Fate.IN_PROGRESS or self._patience.over:
+                if not self._waits(job):
                     continue
                 if job.message.group is not None:
                     self._held_groups.add(job.message.group)
             waiting.append(job)
         return waiting
+
+    def _waits(self, job: Job) -> bool:
+        return job.fate is Fate.IN_PROGRESS and not self._patience.over
 
     def _settle_one(self, job: Job) -> None:
         if self._stopping:
@@ -137,7 +141,7 @@ class BatchRun:
         except BaseException:
             self._stopping = True
             raise
-        if job.fate is Fate.IN_PROGRESS and not self._patience.over:
+        if self._waits(job):
             return
         job.envelope = {}
         if job.message.group is not None and job.fate not in DELETED:
@@ -149,7 +153,7 @@ class BatchRun:
             return known
         if self._claims.config.disabled:
             return Fate.UNPROTECTED if job.works(self._run) else Fate.HANDLER_FAILED
-        outcome = self._outcome(job)
+        outcome = self._ahead.outcome(job)
         job.note(outcome)
         if isinstance(outcome, IdemError):
             return refusal(job.message.id, outcome)
@@ -169,27 +173,14 @@ class BatchRun:
             return Fate.SAME_BATCH
         return job.fate
 
-    def _outcome(self, job: Job) -> Claimed | AlreadyDone | IdemError:
-        """Return what a claim says now: made ahead, or made only here for a key seen before."""
-        outcome, job.claimed = job.claimed, None
-        if outcome is None:
-            (outcome,) = self._claim([job])
-        elif isinstance(outcome, Claimed):
-            try:
-                outcome.freshen()
-            except IdemError as error:
-                self._give_back([outcome], begun=False)
-                return error
-        return outcome
-
     def _run_claimed(self, job: Job, claim: Claimed) -> Fate:
         try:
             worked = job.works(self._run)
         except BaseException:
-            self._give_back([claim], begun=True)
+            self._ahead.give_back([claim], begun=True)
             raise
         if not worked:
-            self._give_back([claim], begun=True)
+            self._ahead.give_back([claim], begun=True)
             return Fate.HANDLER_FAILED
         self._done[job.key] = job.origin
         self._completing[claim] = job
@@ -198,12 +189,6 @@ class BatchRun:
 
     def _out_of_time(self) -> bool:
         return self._invocation.spare_seconds(self._claims.config.min_remaining_seconds) < 0
-
-    def _give_back(self, claims: list[Claimed], *, begun: bool) -> None:
-        errors = self._claims.release_all(claims, begun=begun)
-        for claim, error in zip(claims, errors, strict=True):
-            if error:
-                logger.warning("key %r was not released: %s", claim.key, error)
 
     def _note_completions(self) -> None:
         for claim, error in self._committer.close().items():

@@ -29,14 +29,12 @@ logger = logging.getLogger("cxone_idem")
 
 
 class Job:
-    """A message, its event and key, and the claim on that key."""
+    """A message, its event and key, and what became of them."""
 
     def __init__(self, message: Message, config: Config, invocation: Invocation) -> None:
         self.message = message
         self.envelope: dict[str, Any] = {}
         self.key = ""
-        self.claimed: Claimed | AlreadyDone | IdemError | None = None
-        """What claiming ahead gave, until it is used."""
         self.fate: Fate | None = None
         self.record: Record | None = None
         self.first: Origin | None = None
@@ -87,11 +85,8 @@ class Job:
         return self.error.retry_after_seconds if isinstance(self.error, InProgressError) else 0
 
     def ask_again(self) -> None:
-        """Forget who had the key, as that may have changed."""
-        if self.fate is Fate.IN_PROGRESS:
-            self.fate = self.error = None
-        if isinstance(self.claimed, IdemError):
-            self.claimed = None
+        """Forget that another worker had the key, as that may have changed."""
+        self.fate = self.error = None
 
     def give_up(self) -> None:
         """Wait no longer; what stood behind a message that was not done is not to be done."""
