@@ -31,6 +31,7 @@ ROOMS = [
     {"sqs_batch"},
     {"deduplicator"},
     {"__init__"},
+    {"testing"},
     {"cli.__init__", "cli.exit", "cli.terminal"},
     {"cli.group"},
     {"__main__"},
