@@ -49,11 +49,18 @@ class Acquisition:
         self._holdings = holdings
         self._lease_ms = lease_ms
         self._needed_ms = 0
+        self._told = True
         self._seen: Record | None = None
         self._claim: Claimed | None = None
 
     def next_write(self) -> Write:
-        """Return the write that would make the key ours, given what has been seen."""
+        """Return the write that would make the key ours, given what has been seen.
+
+        After a refusal that did not say what stands there it is the same record over its own
+        version: that succeeds if it stands there itself, and else comes back with what does.
+        """
+        if self._claim is not None and not self._told:
+            return Write(self._claim.record, self._claim.record.version)
         self._needed_ms = self._lease_ms()
         stamp = self._writer.stamp(self._needed_ms)
         attempted = protocol.claimed(self.where, self._seen, stamp, self._origin)
@@ -68,6 +75,9 @@ class Acquisition:
         if isinstance(answer, StoreError):
             self.in_doubt = claim if answer.outcome_unknown else None
             self.outcome = answer
+            return
+        self._told = answer.told
+        if not answer.told:
             return
         seen = self._seen = answer.seen
         verdict = (

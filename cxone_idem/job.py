@@ -21,14 +21,12 @@ logger = logging.getLogger("cxone_idem")
 
 
 class Job:
-    """A message, its event and key, and the claim on that key."""
+    """A message, its event and key, and what became of them."""
 
     def __init__(self, message: Message, config: Config, invocation: Invocation) -> None:
         self.message = message
         self.envelope: dict[str, Any] = {}
         self.key = ""
-        self.claimed: Claimed | AlreadyDone | IdemError | None = None
-        """What claiming ahead gave, until it is used."""
         self.fate: Fate | None = None
         self.record: Record | None = None
         self.first: Origin | None = None

@@ -26,6 +26,7 @@ ROOMS = [
     {"dynamodb", "claimed", "committer"},
     {"acquisition", "job"},
     {"claims"},
+    {"claims_ahead"},
     {"batch_run"},
     {"sqs_batch"},
     {"deduplicator"},
