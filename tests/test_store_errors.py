@@ -15,19 +15,10 @@ from cxone_idem import Config, ConfigError, Deduplicator, DynamoDBStore, StoreEr
 from cxone_idem.dynamodb import create_client
 from cxone_idem.record import Record, State
 from examples.local_stack import free_port
+from tests.aws_answers import Body
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
-
-
-class Body:
-    """A response's body, as botocore reads it."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def stream(self, **_: object) -> list[bytes]:
-        return [self._content]
 
 
 def client_that_answers(status: int, code: str, message: str = "said AWS") -> Any:
