@@ -78,7 +78,7 @@ def test_a_naive_table_is_reused_in_place(adopted: tuple[NaiveTable, Deduplicato
     for _ in range(2):
         response = deduplicator.process_batch(batch_of("done", "past", "new"), _key_into(ran))
         assert failed(response) == []
-    assert ran == ["past", "new"]
+    assert sorted(ran) == ["new", "past"]
     assert naive.exists("new")
 
 

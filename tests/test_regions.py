@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 (PINNED,) = code_blocks("Several Regions")
 PUT = "before-send.dynamodb.PutItem"
 BATCH = "before-send.dynamodb.BatchExecuteStatement"
-CONFLICT = "ReplicatedWriteConflictException"
+# What a write meets, and how often the SDK sends it before it says so: as botocore's older models
+# have it, as its newer ones have it, and what none of them retries.
+CONFLICTS = {
+    "old-sdk": (1, "ReplicatedWriteConflictException"),
+    "sdk": (4, "ReplicatedWriteConflictException"),
+    "transaction": (4, "TransactionConflictException"),
+}
 
 
 class Regions:
@@ -151,10 +157,11 @@ def _process(deduplicator: Deduplicator, ran: list[str], *keys: str) -> list[str
 
 
 class Conflicts:
-    """A table on which writes meet another Region's, under an SDK that retries them or not."""
+    """A table on which writes meet another Region's, or a transaction."""
 
-    def __init__(self, table: Any, attempts: int) -> None:
+    def __init__(self, table: Any, attempts: int, code: str) -> None:
         self.table = table
+        self._code = code
         self.slept_seconds: list[float] = []
         self.sent = 0
         self.left = 0
@@ -181,18 +188,18 @@ class Conflicts:
             return None
         self.left -= 1
         self.before_the_next(request)
-        return refusal(request, CONFLICT)
+        return refusal(request, self._code)
 
 
-@pytest.fixture(params=[1, 4], ids=["sdk-does-not-retry", "sdk-retries"])
+@pytest.fixture(params=CONFLICTS)
 def conflicts(
     request: pytest.FixtureRequest, items: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Conflicts:
-    """Return a table with conflicts to come, under both kinds of SDK."""
+    """Return a table with conflicts to come, of each kind in turn."""
     if items.endpoint is None:
         pytest.skip("this engine executes also what a test answers in its place")
     monkeypatch.setattr("time.sleep", lambda _: None)  # the SDK's own back-off
-    return Conflicts(items, request.param)
+    return Conflicts(items, *CONFLICTS[request.param])
 
 
 def test_a_write_that_met_another_is_tried_again(conflicts: Conflicts) -> None:

@@ -60,7 +60,8 @@ def test_each_answer_of_dynamodb_reads_differently(
     outcome_unknown: bool,  # noqa: FBT001
 ) -> None:
     """Table, operation, AWS's code and request id are kept; what to do is said."""
-    deduplicator = Deduplicator(DynamoDBStore("events", client_that_answers(status, code)))
+    client = client_that_answers(status, code)
+    deduplicator = Deduplicator(DynamoDBStore("events", client, sleep=lambda _: None))
     with pytest.raises(StoreError, match=says) as caught:
         deduplicator.claim("k")
     error = caught.value
