@@ -14,12 +14,12 @@ class Journal:
     """One file of JSON lines. What is written stays, even if its writer is killed next."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def note(self, what: str, **about: Any) -> None:
         """Append an entry in one write, so that processes do not mix theirs."""
         line = json.dumps({"what": what, "pid": os.getpid(), **about}) + "\n"
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             os.write(file, line.encode())
         finally:
@@ -28,5 +28,5 @@ class Journal:
     def entries(self, what: str | None = None, **about: Any) -> list[dict[str, Any]]:
         """Return the entries so far, or those alone that are as said."""
         wanted = about if what is None else {"what": what, **about}
-        lines = self._path.read_text().splitlines() if self._path.exists() else []
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
         return [entry for entry in map(json.loads, lines) if wanted.items() <= entry.items()]

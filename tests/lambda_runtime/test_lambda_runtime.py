@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 EXAMPLE = "examples.sqs_lambda.handler.handler"
-WATCHED = "tests.watched_lambda.once"
+WATCHED = "tests.watched.sqs.once"
 # By default a function's records are in a namespace of its name.
 NAMESPACE = "cxone-events"
 
@@ -108,7 +108,7 @@ def test_a_killed_invocation_is_taken_over(
 def test_an_answer_that_never_comes_repeats_nothing(deploy: Deploy, journal: Journal) -> None:
     """The runtime dies between the work and its answer: all comes back, and is known as done."""
     mapping = EventSourceMapping([deploy(WATCHED)])
-    mapping.send(record("m0", envelope("k0")), faulty("m1", "k1", "dies before the answer"))
+    mapping.send(record("m0", envelope("k0")), faulty("m1", "k1", "dies once"))
     mapping.deliver()
     assert "Runtime.ExitError" in mapping.answers[0]
     assert len(mapping.queue) == 2
