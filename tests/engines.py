@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 import moto
+import pytest
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from cxone_idem.store import Store
 
 DYNAMODB_LOCAL = ENGINES / "dynamodb-local"
+LAMBDA_RIE = ENGINES / "lambda-rie" / "aws-lambda-rie"
 MISSING = {
     "ministack": "ministack is not installed: make test installs it",
+    "lambda-rie": "Amazon's Lambda runtime emulator is not installed: make test installs it (on"
+    " Linux alone: it is made for no other system)",
     "dynamodb-local": "DynamoDB Local is not here: make dynamodb-local fetches it (its license:"
     " development and testing only)",
 }
@@ -160,8 +164,20 @@ def running(engine: str, *, for_long: bool = False) -> Iterator[Callable[[], Any
 
 def is_missing(engine: str) -> bool:
     """Tell whether an engine has not been installed by its make target."""
-    installed = {"ministack": MINISTACK, "dynamodb-local": DYNAMODB_LOCAL / ".ready"}
+    installed = {
+        "ministack": MINISTACK,
+        "dynamodb-local": DYNAMODB_LOCAL / ".ready",
+        "lambda-rie": LAMBDA_RIE,
+    }
     return engine in installed and not installed[engine].exists()
+
+
+def require(engine: str) -> None:
+    """Skip the test by the engine's name if that is missing; where every engine must run, fail."""
+    if is_missing(engine):
+        if os.environ.get("CI") == "true":
+            pytest.fail(MISSING[engine])
+        pytest.skip(MISSING[engine])
 
 
 @contextmanager
