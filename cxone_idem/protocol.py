@@ -41,6 +41,11 @@ def is_past_retention(done: Record, store_time_ms: int) -> bool:
     return done.expires_at is not None and done.expires_at * 1000 <= store_time_ms
 
 
+def is_lease_over(held: Record, store_time_ms: int) -> bool:
+    """Tell whether the owner of a record in progress has had its time."""
+    return held.lease_until_ms <= store_time_ms
+
+
 def judge_refused_claim(attempted: Record, seen: Record | None, store_time_ms: int) -> Verdict:
     """Say what to do after the write of `attempted` was refused because `seen` stands there.
 
@@ -53,7 +58,7 @@ def judge_refused_claim(attempted: Record, seen: Record | None, store_time_ms: i
         return Verdict.TAKE_OVER
     if seen.state is State.DONE:
         return Verdict.TAKE_OVER if is_past_retention(seen, store_time_ms) else Verdict.DONE
-    return Verdict.IN_PROGRESS if seen.lease_until_ms > store_time_ms else Verdict.TAKE_OVER
+    return Verdict.TAKE_OVER if is_lease_over(seen, store_time_ms) else Verdict.IN_PROGRESS
 
 
 def claimed(partition_key: str, seen: Record | None, stamp: Stamp, origin: Origin) -> Record:
