@@ -253,7 +253,7 @@ def test_release_yes_is_for_what_is_safe(items: Any, call: Callable[..., Said]) 
     assert call("release", "k", "--yes").exit is Exit.OK
     assert deduplicator(items, lease_seconds=600).claim("k")
     before = items.item("k")
-    said = call("release", "k", "--yes")
+    said = call("release", "k", "--yes", typed="k\n")
     assert said.exit is Exit.REFUSED
     assert "its worker may be at work" in said.err
     assert items.item("k") == before

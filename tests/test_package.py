@@ -33,7 +33,19 @@ ROOMS = [
     {"dynamodb_reader", "dynamodb_table"},
     {"cli.__init__", "cli.exit", "cli.terminal", "cli.words"},
     {"cli.epilog", "cli.sighting"},
-    {"cli.show", "cli.release", "cli.create_table", "cli.config"},
+    {"doctor.__init__", "doctor.facts", "doctor.policy"},
+    {"doctor.finding", "doctor.account"},
+    {"doctor.reading", "doctor.role_reading"},
+    {
+        "doctor.table",
+        "doctor.queue",
+        "doctor.event_source",
+        "doctor.function",
+        "doctor.rule",
+        "doctor.role",
+    },
+    {"doctor.examination"},
+    {"cli.show", "cli.release", "cli.create_table", "cli.config", "cli.doctor"},
     {"cli.group"},
     {"__main__"},
 ]
@@ -45,6 +57,7 @@ AT_THE_SDK = {
     "dynamodb_batch",
     "dynamodb_reader",
     "dynamodb_table",
+    "doctor.account",
 }
 
 MODULES = {

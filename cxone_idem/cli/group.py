@@ -16,6 +16,7 @@ COMMANDS: dict[str, str] = {
     "release": "cxone_idem.cli.release",
     "create-table": "cxone_idem.cli.create_table",
     "config": "cxone_idem.cli.config",
+    "doctor": "cxone_idem.cli.doctor",
 }
 """The module of each command; the module's `command` is a click command."""
 
