@@ -452,6 +452,20 @@ def test_readme_commands_run_in_their_order(pipeline: Pipeline) -> None:
     assert ends == [Exit.OK] * len(lines)
 
 
+def test_on_a_terminal_each_finding_is_a_paragraph(
+    pipeline: Pipeline, doctor: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What, why and fix under each other, and names with brackets as they are."""
+    assert callable(doctor)
+    pipeline.set_mapping(FunctionResponseTypes=[])
+    monkeypatch.setattr("cxone_idem.cli.doctor.on_terminal", lambda: True)
+    said = run(["doctor", "--function", pipeline.name], COLUMNS="200")
+    assert "\t" not in said.out
+    assert f"partial-failures, mapping {pipeline.name}-events -> {pipeline.name}" in said.out
+    assert "why" in said.out
+    assert "set FunctionResponseTypes to [ReportBatchItemFailures]" in said.out
+
+
 @pytest.mark.parametrize(
     ("answer", "changes", "expected"),
     [
