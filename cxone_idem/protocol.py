@@ -43,6 +43,11 @@ def is_past_retention(done: Record, store_time_ms: int) -> bool:
     return done.expires_at is not None and done.expires_at * 1000 <= store_time_ms
 
 
+def is_lease_over(held: Record, store_time_ms: int) -> bool:
+    """Tell whether the owner of a record in progress has had its time."""
+    return held.lease_until_ms <= store_time_ms
+
+
 def is_other_content(fingerprint: str | None, seen: Record) -> bool:
     """Tell whether a record is surely of another event than the one with `fingerprint`.
 
@@ -64,7 +69,7 @@ def judge_refused_claim(
         return Verdict.OWNED
     if seen is None or is_past_retention(seen, store_time_ms):
         return Verdict.TAKE_OVER
-    at_work = seen.state is State.IN_PROGRESS and seen.lease_until_ms > store_time_ms
+    at_work = seen.state is State.IN_PROGRESS and not is_lease_over(seen, store_time_ms)
     if at_work or seen.state is State.DONE:
         if is_other_content(attempted.fingerprint, seen):
             return Verdict.OTHER_CONTENT
