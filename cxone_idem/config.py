@@ -73,6 +73,11 @@ class Config:
         most=_WORKERS_MAX,
         unit="threads",
     )
+    align_visibility: bool = _setting(
+        False,  # noqa: FBT003
+        "`true` has a message that failed come back when it is worth another try, not after the"
+        " queue's visibility timeout",
+    )
     disabled: bool = _setting(False, "`true` runs every event, undeduplicated")  # noqa: FBT003
 
     def __post_init__(self) -> None:
@@ -145,9 +150,10 @@ class Config:
                 f"{variable('namespace')}={self.namespace!r} is not a text of up to 255 printable"
                 " characters without '#'"
             )
-        disabled: Any = self.disabled
-        if not isinstance(disabled, bool):
-            mistakes.append(f"{variable('disabled')}={disabled!r} is not True or False")
+        for name in ("align_visibility", "disabled"):
+            switch: Any = getattr(self, name)
+            if not isinstance(switch, bool):
+                mistakes.append(f"{variable(name)}={switch!r} is not True or False")
         wrong = expression_mistake(self.key)
         if wrong:
             mistakes.append(f"{variable('key')}={self.key!r} is not a JMESPath expression: {wrong}")

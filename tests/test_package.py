@@ -21,22 +21,24 @@ PACKAGE = ROOT / "cxone_idem"
 ROOMS = [
     {"errors", "record"},
     {"item", "protocol", "store", "events", "invocation", "clock"},
-    {"memory", "dynamodb_answer", "config", "writer", "holdings", "fate"},
+    {"memory", "dynamodb_answer", "config", "writer", "holdings", "fate", "service"},
     {"dynamodb_batch", "held_record", "sqs_message", "outcome"},
-    {"dynamodb", "claimed", "committer"},
-    {"acquisition", "job"},
+    {"dynamodb", "claimed", "committer", "visibility", "sqs_queue"},
+    {"acquisition", "job", "aligner"},
     {"claims"},
     {"batch_run"},
     {"sqs_batch"},
     {"deduplicator"},
     {"__init__"},
+    {"heartbeat"},
+    {"consumer"},
     {"cli.__init__", "cli.exit", "cli.terminal"},
-    {"cli.group"},
+    {"cli.group", "cli.consume"},
     {"__main__"},
 ]
 
 # The only ones that import the AWS SDK.
-AT_THE_SDK = {"dynamodb", "dynamodb_answer", "dynamodb_batch"}
+AT_THE_SDK = {"dynamodb", "dynamodb_answer", "dynamodb_batch", "sqs_queue"}
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
