@@ -10,7 +10,9 @@ from cxone_idem.cli.exit import Exit
 from cxone_idem.cli.terminal import narrate
 from cxone_idem.errors import IdemError
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "consume": "cxone_idem.cli.consume",
+}
 """The module of each command; the module's `command` is a click command."""
 
 
