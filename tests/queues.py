@@ -13,11 +13,13 @@ import moto
 import pytest
 from botocore.config import Config as ClientConfig
 
+from cxone_idem.errors import QueueError
+from cxone_idem.sqs_queue import SqsQueue
 from examples.local_stack import ministack
 from tests.engines import MISSING, is_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mypy_boto3_sqs import SQSClient
 
@@ -88,3 +90,22 @@ class TestQueue:
         answer = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)  # type: ignore[arg-type]
         visible, hidden = (int(answer["Attributes"][name]) for name in names)  # type: ignore[index]
         return visible, hidden
+
+
+class Polled(SqsQueue):
+    """A queue that stops its consumer when it is empty, or has failed so many times."""
+
+    def __init__(self, queue: TestQueue, failures: int = 0) -> None:
+        super().__init__(queue.client, queue.url)
+        self.failures = failures
+        self.when_empty: Callable[[], object] = lambda: None
+
+    def receive(self, **options: Any) -> list[dict[str, Any]]:
+        if self.failures:
+            self.failures -= 1
+            problem = "SQS is away"
+            raise QueueError(problem, self.url, "ReceiveMessage")
+        messages = super().receive(**options)
+        if not messages:
+            self.when_empty()
+        return messages

@@ -19,7 +19,7 @@ from cxone_idem.service import Service
 from cxone_idem.sqs_queue import SqsQueue, open_queue
 from examples import ecs_consumer
 from tests.failing_store import FailingStore
-from tests.queues import TestQueue, sqs_on
+from tests.queues import Polled, TestQueue, sqs_on
 from tests.readme import code_blocks
 from tests.sqs_events import envelope
 
@@ -42,25 +42,6 @@ def sqs() -> Iterator[SQSClient]:
 def queue(sqs: SQSClient) -> TestQueue:
     """Return a fresh standard queue."""
     return TestQueue(sqs)
-
-
-class Polled(SqsQueue):
-    """A queue that stops its consumer when it is empty, or has failed so many times."""
-
-    def __init__(self, queue: TestQueue, failures: int = 0) -> None:
-        super().__init__(queue.client, queue.url)
-        self.failures = failures
-        self.when_empty: Callable[[], object] = lambda: None
-
-    def receive(self, **options: Any) -> list[dict[str, Any]]:
-        if self.failures:
-            self.failures -= 1
-            problem = "SQS is away"
-            raise QueueError(problem, self.url, "ReceiveMessage")
-        messages = super().receive(**options)
-        if not messages:
-            self.when_empty()
-        return messages
 
 
 class Handler:

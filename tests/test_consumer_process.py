@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from select import select
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,8 @@ import pytest
 
 from cxone_idem import AlreadyDone, Config, Deduplicator, DynamoDBStore
 from cxone_idem.consumer import Consumer
-from cxone_idem.sqs_queue import SqsQueue
 from tests.engines import DynamoDBTable, send
-from tests.queues import TestQueue, sqs_on
+from tests.queues import Polled, TestQueue, sqs_on
 from tests.sqs_events import envelope
 
 if TYPE_CHECKING:
@@ -131,7 +131,8 @@ def test_a_second_sigterm_ends_the_process_and_leaves_the_rest_to_the_lease(stag
     with stage.consumer() as process:
         assert stage.next_started() == "a"
         process.send_signal(signal.SIGTERM)
-        while process.poll() is None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
             process.send_signal(signal.SIGTERM)
     assert process.returncode == 128 + signal.SIGTERM
     assert stage.queue.counts() == (0, 1)
@@ -143,7 +144,6 @@ def test_what_a_killed_process_had_is_taken_over(stage: Stage) -> None:
     with stage.consumer(SHORT_LEASE_SECONDS) as process:
         assert stage.next_started() == "a"
         process.kill()
-    queue = SqsQueue(stage.queue.client, stage.queue.url)
     store = DynamoDBStore(stage.table.name, stage.table.client)
     deduplicator = Deduplicator(store, Config(lease_seconds=SHORT_LEASE_SECONDS))
     keys: list[str] = []
@@ -152,7 +152,9 @@ def test_what_a_killed_process_had_is_taken_over(stage: Stage) -> None:
         keys.append(event["detail"]["IdempotencyKey"])
         consumer.service.stop()
 
-    consumer = Consumer(deduplicator, queue, queue, process_event)
+    polled = Polled(stage.queue)
+    consumer = Consumer(deduplicator, polled, polled, process_event)
+    polled.when_empty = consumer.service.stop
     consumer.run()
     assert keys == ["a"]
     done = stage.deduplicator().claim("a")
