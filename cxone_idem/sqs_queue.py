@@ -101,6 +101,28 @@ class SqsQueue:
         messages: list[dict[str, Any]] = answer.get("Messages", [])
         return messages
 
+    def send(self, received: dict[str, Any], deduplication_id: str) -> str:
+        """Send a message that was received elsewhere; return its new id.
+
+        Attributes, trace and group go with it; a FIFO queue is given `deduplication_id`.
+        """
+        attributes = received.get("Attributes", {})
+        parameters: dict[str, Any] = {"MessageAttributes": received.get("MessageAttributes", {})}
+        if "AWSTraceHeader" in attributes:
+            trace = {"DataType": "String", "StringValue": attributes["AWSTraceHeader"]}
+            parameters["MessageSystemAttributes"] = {"AWSTraceHeader": trace}
+        if "MessageGroupId" in attributes:
+            parameters["MessageGroupId"] = attributes["MessageGroupId"]
+        if self.url.endswith(".fifo"):
+            parameters["MessageDeduplicationId"] = deduplication_id
+        answer = self._call("send_message", MessageBody=received["Body"], **parameters)
+        sent: str = answer["MessageId"]
+        return sent
+
+    def neighbour(self, arn: str) -> SqsQueue:
+        """Return another queue at the same endpoint."""
+        return SqsQueue(self._client, url_of(self._client, arn))
+
     def delete(self, handles: Sequence[str]) -> dict[str, str]:
         """Delete messages; return why not, by receipt handle."""
         entries = [{"ReceiptHandle": handle} for handle in handles]
