@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.claims_ahead import ClaimsAhead
 from cxone_idem.committer import Committer
-from cxone_idem.errors import ClaimLostError, IdemError, InProgressError
+from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, OtherContentError
 from cxone_idem.fate import DELETED, Fate
 from cxone_idem.job import Job, lanes
+from cxone_idem.outcome_log import tell
+from cxone_idem.protocol import is_other_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from cxone_idem.claims import Claims
     from cxone_idem.invocation import Invocation
     from cxone_idem.outcome import Outcome
-    from cxone_idem.record import Origin
+    from cxone_idem.record import Record
     from cxone_idem.sqs_message import Message
 
 logger = logging.getLogger("cxone_idem")
@@ -43,9 +46,10 @@ class BatchRun:
         self._max_workers = max_workers
         self._committer = Committer(claims)
         self._completing: dict[Claimed, Job] = {}
-        self._done: dict[str, Origin] = {}
-        """Whose delivery did the work of each key that is done, as far as this batch knows."""
+        self._done: dict[str, Record] = {}
+        """The record of each key whose work is done, as far as this batch knows."""
         self._blocked_groups: set[str] = set()
+        self._ahead = ClaimsAhead(claims, invocation)
         self._stopping = False
         self._last: Job | None = None
 
@@ -60,17 +64,18 @@ class BatchRun:
                     for message in messages[start : start + size]
                 ]
                 jobs += chunk
-                if self._max_workers == 1 and len(jobs) == len(messages):
-                    self._last = jobs[-1]
-                self._settle_chunk(chunk)
+                self._settle_chunk(chunk, last=len(jobs) == len(messages))
         finally:
             self._note_completions()
         return [job.outcome() for job in jobs]
 
-    def _settle_chunk(self, jobs: list[Job]) -> None:
+    def _settle_chunk(self, jobs: list[Job], *, last: bool) -> None:
+        self._ahead = ClaimsAhead(self._claims, self._invocation)
         try:
-            self._claim_ahead(jobs)
+            self._ahead.start(self._wanted(jobs))
+            jobs = self._ahead.in_order(jobs)
             if self._max_workers == 1:
+                self._last = jobs[-1] if last else None
                 for job in jobs:
                     self._settle_one(job)
                 return
@@ -78,23 +83,18 @@ class BatchRun:
                 for _ in pool.map(self._settle_lane, lanes(jobs)):
                     pass
         finally:
-            self._give_back([job.claimed for job in jobs if isinstance(job.claimed, Claimed)])
+            self._ahead.give_back_unused()
 
-    def _claim_ahead(self, jobs: list[Job]) -> None:
-        """Claim in one request what is sure to be wanted: the first message of each key."""
+    def _wanted(self, jobs: list[Job]) -> list[Job]:
+        """Return whose keys are sure to be wanted: the first message of each."""
         if self._claims.config.disabled or self._out_of_time():
-            return
+            return []
         first: dict[str, Job] = {}
         for job in jobs:
             blocked = job.message.group in self._blocked_groups
             if job.fate is None and not blocked and job.key not in self._done:
                 first.setdefault(job.key, job)
-        jobs = list(first.values())
-        for job, outcome in zip(jobs, self._claim(jobs), strict=True):
-            job.claimed = outcome
-
-    def _claim(self, jobs: list[Job]) -> list[Claimed | AlreadyDone | IdemError]:
-        return self._claims.claim_all([(job.key, job.origin) for job in jobs], self._invocation)
+        return list(first.values())
 
     def _settle_lane(self, lane: list[Job]) -> None:
         for job in lane:
@@ -108,6 +108,8 @@ class BatchRun:
         except BaseException:
             self._stopping = True
             raise
+        if job.fate is not Fate.COMPLETED:
+            tell(job.outcome())
         job.envelope = {}
         if job.message.group is not None and job.fate not in DELETED:
             self._blocked_groups.add(job.message.group)
@@ -118,17 +120,12 @@ class BatchRun:
             return known
         if self._claims.config.disabled:
             return Fate.UNPROTECTED if self._works(job) else Fate.HANDLER_FAILED
-        outcome = self._outcome(job)
+        outcome = self._ahead.outcome(job)
         job.note(outcome)
-        if isinstance(outcome, (InProgressError, ClaimLostError)):
-            logger.info("message %s comes back later: %s", job.message.id, outcome)
-            return Fate.IN_PROGRESS
         if isinstance(outcome, IdemError):
-            logger.error("message %s was not claimed: %s", job.message.id, outcome)
-            return Fate.STORE_FAILED
+            return _fate_of(outcome)
         if isinstance(outcome, AlreadyDone):
-            logger.info("message %s is a duplicate of %r, done already", job.message.id, job.key)
-            self._done.setdefault(job.key, outcome.record.origin)
+            self._done.setdefault(job.key, outcome.record)
             return Fate.ALREADY_DONE
         return self._run_claimed(job, outcome)
 
@@ -138,33 +135,27 @@ class BatchRun:
         if self._out_of_time():
             return Fate.NO_TIME
         if job.fate is None and job.key in self._done:
-            job.first = self._done[job.key]
-            return Fate.SAME_BATCH
+            return self._fate_after(job, self._done[job.key])
         return job.fate
 
-    def _outcome(self, job: Job) -> Claimed | AlreadyDone | IdemError:
-        """Return what a claim says now: made ahead, or made only here for a key seen before."""
-        outcome, job.claimed = job.claimed, None
-        if outcome is None:
-            (outcome,) = self._claim([job])
-        elif isinstance(outcome, Claimed):
-            try:
-                outcome.freshen()
-            except IdemError as error:
-                self._give_back([outcome])
-                return error
-        return outcome
+    def _fate_after(self, job: Job, done: Record) -> Fate:
+        """Say what becomes of a message whose key this batch has seen done."""
+        if is_other_content(job.fingerprint, done):
+            job.note(OtherContentError(job.key, done, job.origin))
+            return Fate.OTHER_CONTENT
+        job.record, job.first = done, done.origin
+        return Fate.SAME_BATCH
 
     def _run_claimed(self, job: Job, claim: Claimed) -> Fate:
         try:
             worked = self._works(job)
         except BaseException:
-            self._give_back([claim])
+            self._ahead.give_back([claim])
             raise
         if not worked:
-            self._give_back([claim])
+            self._ahead.give_back([claim])
             return Fate.HANDLER_FAILED
-        self._done[job.key] = job.origin
+        self._done[job.key] = claim.record
         self._completing[claim] = job
         self._committer.submit(claim, last=job is self._last)
         return Fate.COMPLETED
@@ -172,8 +163,7 @@ class BatchRun:
     def _works(self, job: Job) -> bool:
         try:
             self._run(job.envelope)
-        except Exception as error:
-            logger.exception("message %s, key %r: process_event raised", job.message.id, job.key)
+        except Exception as error:  # noqa: BLE001 -- the one boundary of a message; told with its outcome
             job.error = error
             return False
         return True
@@ -185,20 +175,17 @@ class BatchRun:
             and remaining_ms < self._claims.config.min_remaining_seconds * 1000
         )
 
-    def _give_back(self, claims: list[Claimed]) -> None:
-        for claim, error in zip(claims, self._claims.release_all(claims), strict=True):
-            if error:
-                logger.warning("key %r was not released: %s", claim.key, error)
-
     def _note_completions(self) -> None:
         for claim, error in self._committer.close().items():
             job = self._completing[claim]
             job.record, job.error = claim.record, error
-            if isinstance(error, ClaimLostError):
-                logger.error("message %s ran, perhaps a second time: %s", job.message.id, error)
-                job.fate = Fate.CLAIM_LOST
-            elif error:
-                logger.error(
-                    "message %s ran, but that is not recorded yet: %s", job.message.id, error
-                )
-                job.fate = Fate.UNRECORDED
+            if error:
+                lost = isinstance(error, ClaimLostError)
+                job.fate = Fate.CLAIM_LOST if lost else Fate.UNRECORDED
+            tell(job.outcome())
+
+
+def _fate_of(error: IdemError) -> Fate:
+    if isinstance(error, (InProgressError, ClaimLostError)):
+        return Fate.IN_PROGRESS
+    return Fate.OTHER_CONTENT if isinstance(error, OtherContentError) else Fate.STORE_FAILED

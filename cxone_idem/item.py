@@ -14,13 +14,23 @@ Item = dict[str, Any]
 """Attribute name to typed value, as in `{"id": {"S": "…"}}`."""
 
 RESERVED_ATTRIBUTES = frozenset(
-    {"state", "version", "generation", "lease_until_ms", "claimed_at_ms", "done_at_ms", "origin"}
+    {
+        "state",
+        "version",
+        "generation",
+        "lease_until_ms",
+        "claimed_at_ms",
+        "done_at_ms",
+        "origin",
+        "fingerprint",
+    }
 )
 """The attribute names a table's partition key and TTL attribute must not have."""
 
 _AT_WORK = frozenset({"INPROGRESS", "IN_PROGRESS"})
 """A `status` that some libraries (Powertools among them) write before the work is done."""
 
+_ORIGIN_FIELDS = tuple(field.name for field in fields(Origin))
 _ORIGIN_NUMBERS = frozenset({"receive_count", "sent_at_ms"})
 
 
@@ -50,6 +60,8 @@ class Layout:
         origin = _origin_to_map(record.origin)
         if origin:
             item["origin"] = {"M": origin}
+        if record.fingerprint is not None:
+            item["fingerprint"] = {"S": record.fingerprint}
         return item
 
     def to_record(self, item: Mapping[str, Any]) -> Record:
@@ -77,6 +89,7 @@ class Layout:
             claimed_at_ms=_number(item.get("claimed_at_ms")),
             done_at_ms=_number(item.get("done_at_ms")),
             origin=_origin_from_map(item.get("origin")),
+            fingerprint=_optional_text(item.get("fingerprint")),
         )
 
 
@@ -105,10 +118,10 @@ def _marker(partition_key: str, ttl: Any) -> Record:
 
 def _origin_to_map(origin: Origin) -> Item:
     typed: Item = {}
-    for field in fields(origin):
-        value = getattr(origin, field.name)
+    for name in _ORIGIN_FIELDS:
+        value = getattr(origin, name)
         if value is not None:
-            typed[field.name] = {"N" if field.name in _ORIGIN_NUMBERS else "S": str(value)}
+            typed[name] = {"N" if name in _ORIGIN_NUMBERS else "S": str(value)}
     return typed
 
 
@@ -116,13 +129,12 @@ def _origin_from_map(attribute: Any) -> Origin:
     """Read what can be read: the origin is evidence for people and decides nothing."""
     members = _member(attribute, "M")
     known: dict[str, Any] = {}
-    for field in fields(Origin):
-        typed = _member(members, field.name)
-        if field.name in _ORIGIN_NUMBERS:
-            known[field.name] = _number(typed)
+    for name in _ORIGIN_FIELDS:
+        typed = _member(members, name)
+        if name in _ORIGIN_NUMBERS:
+            known[name] = _number(typed)
         else:
-            text = _member(typed, "S")
-            known[field.name] = text if isinstance(text, str) else None
+            known[name] = _optional_text(typed)
     return Origin(**known)
 
 
@@ -137,6 +149,11 @@ def _text(item: Mapping[str, Any], name: str) -> str:
         message = f"attribute {name!r} is not a non-empty string"
         raise ForeignItemError(message)
     return value
+
+
+def _optional_text(attribute: Any) -> str | None:
+    text = _member(attribute, "S")
+    return text if isinstance(text, str) else None
 
 
 def _required_number(item: Mapping[str, Any], name: str) -> int:

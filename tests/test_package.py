@@ -19,13 +19,17 @@ PACKAGE = ROOT / "cxone_idem"
 
 # One direction of imports: a module may import only from the lines above its own.
 ROOMS = [
-    {"errors", "record"},
+    {"record"},
+    {"cause"},
+    {"errors"},
     {"item", "protocol", "store", "events", "invocation", "clock"},
     {"memory", "dynamodb_answer", "config", "writer", "holdings", "fate", "service"},
     {"dynamodb_batch", "held_record", "sqs_message", "outcome"},
     {"dynamodb", "claimed", "committer", "visibility", "sqs_queue"},
-    {"acquisition", "job", "aligner"},
+    {"acquisition", "outcome_log", "aligner"},
+    {"job"},
     {"claims"},
+    {"claims_ahead"},
     {"batch_run"},
     {"sqs_batch"},
     {"deduplicator"},
