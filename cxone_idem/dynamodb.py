@@ -29,6 +29,8 @@ _OPERATION = "PutItem"
 _TIMEOUT_SECONDS = 1
 # The SDK's own number for DynamoDB in standard mode; pinned, as AWS_RETRY_MODE could change it.
 _ATTEMPTS = 4
+PATIENCE_SECONDS = _ATTEMPTS * 2 * _TIMEOUT_SECONDS
+"""How long one request may take: each attempt waits for a connection, then for an answer."""
 
 
 def create_client() -> Any:

@@ -50,6 +50,11 @@ def is_other_content(fingerprint: str | None, seen: Record) -> bool:
     return None not in {fingerprint, seen.fingerprint} and fingerprint != seen.fingerprint
 
 
+def is_lease_over(held: Record, store_time_ms: int) -> bool:
+    """Tell whether the owner of a record in progress has had its time."""
+    return held.lease_until_ms <= store_time_ms
+
+
 def judge_refused_claim(attempted: Record, seen: Record | None, store_time_ms: int) -> Verdict:
     """Say what to do after the write of `attempted` was refused because `seen` stands there.
 
@@ -63,7 +68,7 @@ def judge_refused_claim(attempted: Record, seen: Record | None, store_time_ms: i
     if seen.state is State.DONE:
         over, standing = is_past_retention(seen, store_time_ms), Verdict.DONE
     else:
-        over, standing = seen.lease_until_ms <= store_time_ms, Verdict.IN_PROGRESS
+        over, standing = is_lease_over(seen, store_time_ms), Verdict.IN_PROGRESS
     if over:
         return Verdict.TAKE_OVER
     return Verdict.OTHER_CONTENT if is_other_content(attempted.fingerprint, seen) else standing

@@ -84,6 +84,13 @@ class TestQueue:
             for message in answer.get("Messages", [])
         ]
 
+    def bodies(self) -> list[dict[str, Any]]:
+        """Return the events that are visible, and hide them."""
+        found: list[dict[str, Any]] = []
+        while records := self.receive():
+            found += [json.loads(record["body"]) for record in records]
+        return found
+
     def counts(self) -> tuple[int, int]:
         """Return how many messages are visible, and how many are in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
