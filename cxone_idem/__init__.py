@@ -8,7 +8,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import (
@@ -17,6 +17,7 @@ from cxone_idem.errors import (
     IdemError,
     InProgressError,
     KeyMissingError,
+    ResultMissingError,
     StoreError,
 )
 from cxone_idem.memory import MemoryStore
@@ -40,6 +41,7 @@ __all__ = [
     "InProgressError",
     "KeyMissingError",
     "MemoryStore",
+    "ResultMissingError",
     "StoreError",
     "claim",
     "complete",
@@ -57,9 +59,9 @@ def claim(key: str, *, context: LambdaContext | None = None) -> Claimed | Alread
     return _deduplicator().claim(key, context=context)
 
 
-def complete(key_or_claim: str | Claimed) -> None:
-    """Record that the work is done; see `Deduplicator.complete`."""
-    _deduplicator().complete(key_or_claim)
+def complete(key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None:
+    """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
+    _deduplicator().complete(key_or_claim, result=result)
 
 
 def release(key_or_claim: str | Claimed) -> None:

@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from cxone_idem.acquisition import Acquisition
-from cxone_idem.claimed import AlreadyDone, Claimed, complete_all, release_all
+from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed, complete_all, release_all
 from cxone_idem.config import Config
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.events import checked_key
@@ -66,9 +66,9 @@ class Claims:
             raise outcome
         return outcome
 
-    def complete(self, key_or_claim: str | Claimed) -> None:
-        """Record that the work is done; see `Claimed.complete`."""
-        self._held(key_or_claim).complete()
+    def complete(self, key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None:
+        """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
+        self._held(key_or_claim).complete(result=result)
 
     def release(self, key_or_claim: str | Claimed) -> None:
         """Give the key up undone; see `Claimed.release`."""
@@ -142,7 +142,7 @@ class Claims:
             lambda: invocation.lease_ms(self.config.lease_seconds),
         )
         unrecorded = self._done_but_unrecorded(key, where)
-        done = unrecorded.record if unrecorded else self._holdings.done(where, self._writer)
+        done = unrecorded.done_record if unrecorded else self._holdings.done(where, self._writer)
         if done:
             way.outcome = AlreadyDone(key, done)
         return way

@@ -14,7 +14,16 @@ Item = dict[str, Any]
 """Attribute name to typed value, as in `{"id": {"S": "…"}}`."""
 
 RESERVED_ATTRIBUTES = frozenset(
-    {"state", "version", "generation", "lease_until_ms", "claimed_at_ms", "done_at_ms", "origin"}
+    {
+        "state",
+        "version",
+        "generation",
+        "lease_until_ms",
+        "claimed_at_ms",
+        "done_at_ms",
+        "origin",
+        "result",
+    }
 )
 """The attribute names a table's partition key and TTL attribute must not have."""
 
@@ -50,6 +59,8 @@ class Layout:
         origin = _origin_to_map(record.origin)
         if origin:
             item["origin"] = {"M": origin}
+        if record.result is not None:
+            item["result"] = {"S": record.result}
         return item
 
     def to_record(self, item: Mapping[str, Any]) -> Record:
@@ -77,6 +88,7 @@ class Layout:
             claimed_at_ms=_number(item.get("claimed_at_ms")),
             done_at_ms=_number(item.get("done_at_ms")),
             origin=_origin_from_map(item.get("origin")),
+            result=_optional_text(item.get("result")),
         )
 
 
@@ -121,8 +133,7 @@ def _origin_from_map(attribute: Any) -> Origin:
         if field.name in _ORIGIN_NUMBERS:
             known[field.name] = _number(typed)
         else:
-            text = _member(typed, "S")
-            known[field.name] = text if isinstance(text, str) else None
+            known[field.name] = _optional_text(typed)
     return Origin(**known)
 
 
@@ -137,6 +148,11 @@ def _text(item: Mapping[str, Any], name: str) -> str:
         message = f"attribute {name!r} is not a non-empty string"
         raise ForeignItemError(message)
     return value
+
+
+def _optional_text(attribute: Any) -> str | None:
+    text = _member(attribute, "S")
+    return text if isinstance(text, str) else None
 
 
 def _required_number(item: Mapping[str, Any], name: str) -> int:

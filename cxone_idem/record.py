@@ -57,6 +57,8 @@ class Record:
     claimed_at_ms: int | None = None
     done_at_ms: int | None = None
     origin: Origin = field(default_factory=Origin)
+    result: str | None = None
+    """What the work returned, as JSON text; None if it is not stored."""
 
 
 def partition_key(namespace: str, key: str) -> str:

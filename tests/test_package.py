@@ -20,7 +20,7 @@ PACKAGE = ROOT / "cxone_idem"
 # One direction of imports: a module may import only from the lines above its own.
 ROOMS = [
     {"errors", "record"},
-    {"item", "protocol", "store", "events", "invocation", "clock"},
+    {"item", "protocol", "store", "events", "invocation", "clock", "result"},
     {"memory", "dynamodb_answer", "config", "writer", "holdings", "fate"},
     {"dynamodb_batch", "held_record", "sqs_message", "outcome"},
     {"dynamodb", "claimed", "committer"},
