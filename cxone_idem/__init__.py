@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed
 from cxone_idem.config import Config
+from cxone_idem.current import current_claim
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import (
     ClaimLostError,
@@ -45,6 +46,7 @@ __all__ = [
     "StoreError",
     "claim",
     "complete",
+    "current_claim",
     "extend",
     "process_batch",
     "release",

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.committer import Committer
+from cxone_idem.current import under
 from cxone_idem.errors import ClaimLostError, IdemError, InProgressError
 from cxone_idem.fate import DELETED, Fate
 from cxone_idem.job import Job, lanes
+from cxone_idem.record import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,7 +119,8 @@ class BatchRun:
         if known is not None:
             return known
         if self._claims.config.disabled:
-            return Fate.UNPROTECTED if self._works(job) else Fate.HANDLER_FAILED
+            with under(None):
+                return Fate.UNPROTECTED if self._works(job) else Fate.HANDLER_FAILED
         outcome = self._outcome(job)
         job.note(outcome)
         if isinstance(outcome, (InProgressError, ClaimLostError)):
@@ -157,13 +160,16 @@ class BatchRun:
 
     def _run_claimed(self, job: Job, claim: Claimed) -> Fate:
         try:
-            worked = self._works(job)
+            with under(claim):
+                worked = self._works(job)
         except BaseException:
             self._give_back([claim])
             raise
         if not worked:
             self._give_back([claim])
-            return Fate.HANDLER_FAILED
+            if claim.record.state is not State.DONE:
+                return Fate.HANDLER_FAILED
+            logger.info("message %s is done: its transaction had committed", job.message.id)
         self._done[job.key] = job.origin
         self._completing[claim] = job
         self._committer.submit(claim, last=job is self._last)
@@ -187,7 +193,7 @@ class BatchRun:
 
     def _give_back(self, claims: list[Claimed]) -> None:
         for claim, error in zip(claims, self._claims.release_all(claims), strict=True):
-            if error:
+            if error and claim.record.state is not State.DONE:
                 logger.warning("key %r was not released: %s", claim.key, error)
 
     def _note_completions(self) -> None:

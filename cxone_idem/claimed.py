@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -28,7 +29,12 @@ _STAMPS_MAX = 3
 # A claim made ahead of its work is extended first if more than a tenth of its lease has gone by.
 _FRESH = 0.9
 
-NO_RESULT: Final = object()
+
+class _Result(Enum):
+    NONE_GIVEN = "no result"
+
+
+NO_RESULT: Final = _Result.NONE_GIVEN
 """Says that no result is to be stored: None is a result like another."""
 
 
@@ -124,6 +130,25 @@ class Claimed:
             if self._result is not None and self._result != self.record.result:
                 logger.error("key %r was completed before, without this result", self.key)
 
+    def transaction_item(self, *, result: object = NO_RESULT) -> Any:
+        """Return the entry of `TransactWriteItems` that records the work as done.
+
+        Send it together with the writes that are the work, by a low-level DynamoDB client (a
+        resource would encode it a second time): all of it is committed, or none and this claim is
+        as before. Get it when all else is ready, as an `extend` after it makes it fail. Then go on
+        as always: `complete` if the transaction committed; if it did not, or its answer was lost,
+        raise or `release`, which finds out whether it did.
+
+        Raises `ClaimLostError` if this claim is settled and `IdemError` if the store has no
+        transactions; retrying never helps.
+        """
+        with self._held.lock:
+            self._keep(result)
+            write = self._held.next_write(partial(protocol.completed, result=self._result))
+            item = self._writer.transaction_item(write)
+            self._held.may_have_landed(write.record)
+            return item
+
     def release(self) -> None:
         """Give the key up undone, so that the next delivery need not wait for the lease to end.
 
@@ -197,6 +222,8 @@ def release_all(claims: Sequence[Claimed], writer: Writer) -> list[IdemError | N
     errors = _write_all(claims, protocol.released, writer)
     for claim in claims:
         claim._holdings.drop(claim)  # noqa: SLF001 -- this module's own
+        if claim.record.state is State.DONE:  # by a transaction whose answer was lost
+            claim._holdings.remember_done(claim.record)  # noqa: SLF001 -- as above
     return errors
 
 

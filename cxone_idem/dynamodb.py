@@ -77,12 +77,7 @@ class DynamoDBStore:
         (`ReturnValuesOnConditionCheckFailure`, PutItem in the DynamoDB API Reference).
         """
         try:
-            response = self._client.put_item(
-                TableName=self._table,
-                Item=self._layout.to_item(record),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **self._condition(expected_version),
-            )
+            response = self._client.put_item(**self._put(record, expected_version))
         except ClientError as error:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 return self._refused(expected_version, error.response)
@@ -98,6 +93,21 @@ class DynamoDBStore:
         engine without PartiQL, each write is a PutItem of its own.
         """
         return self._batches.put_many(writes)
+
+    def transaction_item(self, write: Write) -> dict[str, Any]:
+        """Return the entry of TransactWriteItems that does what `put_if` would.
+
+        It needs the same permission ("Using IAM with DynamoDB transactions", Developer Guide).
+        """
+        return {"Put": self._put(*write)}
+
+    def _put(self, record: Record, expected_version: str | None) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "Item": self._layout.to_item(record),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **self._condition(expected_version),
+        }
 
     def _condition(self, expected_version: str | None) -> dict[str, Any]:
         if expected_version is None:

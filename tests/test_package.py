@@ -23,7 +23,7 @@ ROOMS = [
     {"item", "protocol", "store", "events", "invocation", "clock", "result"},
     {"memory", "dynamodb_answer", "config", "writer", "holdings", "fate"},
     {"dynamodb_batch", "held_record", "sqs_message", "outcome"},
-    {"dynamodb", "claimed", "committer"},
+    {"dynamodb", "claimed", "committer", "current"},
     {"acquisition", "job"},
     {"claims"},
     {"batch_run"},
