@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer, Store
+    from cxone_idem.store import Answer, Store, Write
 
 START_SECONDS = 1_800_000_000.0
 
@@ -37,3 +37,6 @@ class TellsTime:
     def put_if(self, record: Record, expected_version: str | None) -> Answer:
         answer = self._store.put_if(record, expected_version)
         return replace(answer, date_seconds=int(self._clock()))
+
+    def transaction_item(self, write: Write) -> Any:
+        return self._store.transaction_item(write)  # type: ignore[attr-defined]
