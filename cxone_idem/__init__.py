@@ -26,6 +26,7 @@ from cxone_idem.memory import MemoryStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxone_idem.decorator import once
     from cxone_idem.dynamodb import DynamoDBStore
     from cxone_idem.invocation import LambdaContext
     from cxone_idem.sqs_batch import BatchResponse, Envelope
@@ -48,6 +49,7 @@ __all__ = [
     "complete",
     "current_claim",
     "extend",
+    "once",
     "process_batch",
     "release",
 ]
@@ -103,5 +105,9 @@ def __getattr__(name: str) -> Any:
         from cxone_idem.dynamodb import DynamoDBStore  # noqa: PLC0415
 
         return DynamoDBStore
+    if name == "once":  # not in a module of that name, which would then stand in its place
+        from cxone_idem.decorator import once  # noqa: PLC0415
+
+        return once
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)
