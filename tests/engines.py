@@ -16,7 +16,8 @@ from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 from moto.core.models import botocore_stubber
 
-from cxone_idem import DynamoDBStore, MemoryStore
+from cxone_idem import DynamoDBStore
+from cxone_idem.testing import RehearsalStore
 from examples.local_stack import CREDENTIALS, ENGINES, MINISTACK, free_port, ministack, server
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from cxone_idem.record import Record
-    from cxone_idem.store import Answer, Store
+    from cxone_idem.store import Store
 
 DYNAMODB_LOCAL = ENGINES / "dynamodb-local"
 LAMBDA_RIE = ENGINES / "lambda-rie" / "aws-lambda-rie"
@@ -54,30 +54,13 @@ class Table(Protocol):
         """Execute the next writes and cut the connection before their answers arrive."""
 
 
-class MemoryTable:
+class MemoryTable(RehearsalStore):
     """Records in this process. Its store is one object, so there are no items to look at."""
 
     capabilities = frozenset({"races"})
 
-    def __init__(self) -> None:
-        self.requests = 0
-        self._memory = MemoryStore()
-        self._to_lose = 0
-
     def store(self) -> Store:
         return self
-
-    def lose_answers(self, times: int = 1) -> None:
-        self._to_lose = times
-
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
-        """Write as `MemoryStore` does; a lost answer is followed by the SDK's own retry."""
-        while self._to_lose:
-            self._to_lose -= 1
-            self.requests += 1
-            self._memory.put_if(record, expected_version)
-        self.requests += 1
-        return self._memory.put_if(record, expected_version)
 
 
 class DynamoDBTable:

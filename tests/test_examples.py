@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import Claimed, Deduplicator, InProgressError, MemoryStore
+from cxone_idem import Claimed, Deduplicator, InProgressError
+from cxone_idem.testing import Rehearsal
 from examples.demo.ledger import Ledger, What, read
 from examples.demo.report import mistakes
 from examples.demo.takeover import Takeover
@@ -28,11 +29,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def deduplicator(monkeypatch: pytest.MonkeyPatch) -> Deduplicator:
+def deduplicator() -> Iterator[Deduplicator]:
     """Return what `from_environ` gives to an example imported in this test."""
-    in_memory = Deduplicator(MemoryStore())
-    monkeypatch.setattr(Deduplicator, "from_environ", lambda: in_memory)
-    return in_memory
+    rehearsal = Rehearsal()
+    with rehearsal.serving():
+        yield rehearsal.deduplicator
 
 
 @pytest.fixture
