@@ -8,6 +8,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.cause import Cause
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator
@@ -17,9 +18,13 @@ from cxone_idem.errors import (
     IdemError,
     InProgressError,
     KeyMissingError,
+    OtherContentError,
     StoreError,
 )
+from cxone_idem.fate import Fate
 from cxone_idem.memory import MemoryStore
+from cxone_idem.outcome import Outcome
+from cxone_idem.record import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,16 +35,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyDone",
+    "Cause",
     "ClaimLostError",
     "Claimed",
     "Config",
     "ConfigError",
     "Deduplicator",
     "DynamoDBStore",
+    "Fate",
     "IdemError",
     "InProgressError",
     "KeyMissingError",
     "MemoryStore",
+    "Origin",
+    "OtherContentError",
+    "Outcome",
     "StoreError",
     "claim",
     "complete",
@@ -52,9 +62,15 @@ _default: Deduplicator | None = None
 _default_lock = Lock()
 
 
-def claim(key: str, *, context: LambdaContext | None = None) -> Claimed | AlreadyDone:
+def claim(
+    key: str,
+    *,
+    context: LambdaContext | None = None,
+    origin: Origin | None = None,
+    fingerprint: Any = None,
+) -> Claimed | AlreadyDone:
     """Claim the work on `key`; see `Deduplicator.claim`."""
-    return _deduplicator().claim(key, context=context)
+    return _deduplicator().claim(key, context=context, origin=origin, fingerprint=fingerprint)
 
 
 def complete(key_or_claim: str | Claimed) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.claims_ahead import ClaimsAhead
 from cxone_idem.committer import Committer
-from cxone_idem.errors import ClaimLostError, IdemError, InProgressError
+from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, OtherContentError
 from cxone_idem.fate import DELETED, Fate
 from cxone_idem.job import Job, lanes
+from cxone_idem.outcome_log import tell
+from cxone_idem.protocol import is_other_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from cxone_idem.claims import Claims
     from cxone_idem.invocation import Invocation
     from cxone_idem.outcome import Outcome
-    from cxone_idem.record import Origin
+    from cxone_idem.record import Record
     from cxone_idem.sqs_message import Message
 
 logger = logging.getLogger("cxone_idem")
@@ -44,8 +46,8 @@ class BatchRun:
         self._max_workers = max_workers
         self._committer = Committer(claims)
         self._completing: dict[Claimed, Job] = {}
-        self._done: dict[str, Origin] = {}
-        """Whose delivery did the work of each key that is done, as far as this batch knows."""
+        self._done: dict[str, Record] = {}
+        """The record of each key whose work is done, as far as this batch knows."""
         self._blocked_groups: set[str] = set()
         self._ahead = ClaimsAhead(claims, invocation)
         self._stopping = False
@@ -106,6 +108,8 @@ class BatchRun:
         except BaseException:
             self._stopping = True
             raise
+        if job.fate is not Fate.COMPLETED:
+            tell(job.outcome())
         job.envelope = {}
         if job.message.group is not None and job.fate not in DELETED:
             self._blocked_groups.add(job.message.group)
@@ -118,15 +122,10 @@ class BatchRun:
             return Fate.UNPROTECTED if self._works(job) else Fate.HANDLER_FAILED
         outcome = self._ahead.outcome(job)
         job.note(outcome)
-        if isinstance(outcome, (InProgressError, ClaimLostError)):
-            logger.info("message %s comes back later: %s", job.message.id, outcome)
-            return Fate.IN_PROGRESS
         if isinstance(outcome, IdemError):
-            logger.error("message %s was not claimed: %s", job.message.id, outcome)
-            return Fate.STORE_FAILED
+            return _fate_of(outcome)
         if isinstance(outcome, AlreadyDone):
-            logger.info("message %s is a duplicate of %r, done already", job.message.id, job.key)
-            self._done.setdefault(job.key, outcome.record.origin)
+            self._done.setdefault(job.key, outcome.record)
             return Fate.ALREADY_DONE
         return self._run_claimed(job, outcome)
 
@@ -136,9 +135,16 @@ class BatchRun:
         if self._out_of_time():
             return Fate.NO_TIME
         if job.fate is None and job.key in self._done:
-            job.first = self._done[job.key]
-            return Fate.SAME_BATCH
+            return self._fate_after(job, self._done[job.key])
         return job.fate
+
+    def _fate_after(self, job: Job, done: Record) -> Fate:
+        """Say what becomes of a message whose key this batch has seen done."""
+        if is_other_content(job.fingerprint, done):
+            job.note(OtherContentError(job.key, done, job.origin))
+            return Fate.OTHER_CONTENT
+        job.record, job.first = done, done.origin
+        return Fate.SAME_BATCH
 
     def _run_claimed(self, job: Job, claim: Claimed) -> Fate:
         try:
@@ -149,7 +155,7 @@ class BatchRun:
         if not worked:
             self._ahead.give_back([claim])
             return Fate.HANDLER_FAILED
-        self._done[job.key] = job.origin
+        self._done[job.key] = claim.record
         self._completing[claim] = job
         self._committer.submit(claim, last=job is self._last)
         return Fate.COMPLETED
@@ -157,8 +163,7 @@ class BatchRun:
     def _works(self, job: Job) -> bool:
         try:
             self._run(job.envelope)
-        except Exception as error:
-            logger.exception("message %s, key %r: process_event raised", job.message.id, job.key)
+        except Exception as error:  # noqa: BLE001 -- the one boundary of a message; told with its outcome
             job.error = error
             return False
         return True
@@ -174,11 +179,13 @@ class BatchRun:
         for claim, error in self._committer.close().items():
             job = self._completing[claim]
             job.record, job.error = claim.record, error
-            if isinstance(error, ClaimLostError):
-                logger.error("message %s ran, perhaps a second time: %s", job.message.id, error)
-                job.fate = Fate.CLAIM_LOST
-            elif error:
-                logger.error(
-                    "message %s ran, but that is not recorded yet: %s", job.message.id, error
-                )
-                job.fate = Fate.UNRECORDED
+            if error:
+                lost = isinstance(error, ClaimLostError)
+                job.fate = Fate.CLAIM_LOST if lost else Fate.UNRECORDED
+            tell(job.outcome())
+
+
+def _fate_of(error: IdemError) -> Fate:
+    if isinstance(error, (InProgressError, ClaimLostError)):
+        return Fate.IN_PROGRESS
+    return Fate.OTHER_CONTENT if isinstance(error, OtherContentError) else Fate.STORE_FAILED

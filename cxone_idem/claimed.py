@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from cxone_idem import protocol
+from cxone_idem.cause import Cause, find_cause
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.held_record import HeldRecord, write_all
-from cxone_idem.record import Record, State
+from cxone_idem.record import Origin, Record, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,12 +28,19 @@ _FRESH = 0.9
 class AlreadyDone:
     """The work on a key is done: drop the event. Falsy."""
 
-    __slots__ = ("key", "record")
+    __slots__ = ("key", "origin", "record")
 
-    def __init__(self, key: str, record: Record) -> None:
+    def __init__(self, key: str, record: Record, origin: Origin | None = None) -> None:
         self.key = key
         self.record = record
         """Since when (`done_at_ms`), and by which delivery (`origin`)."""
+        self.origin = origin or Origin()
+        """Whose delivery this one is, as far as the caller said."""
+
+    @property
+    def cause(self) -> Cause:
+        """Why this delivery came although the work is done."""
+        return find_cause(self.record.origin, self.origin)
 
     def __bool__(self) -> Literal[False]:
         return False

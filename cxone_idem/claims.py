@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cxone_idem.acquisition import Acquisition
+from cxone_idem.acquisition import Acquisition, Wanted
 from cxone_idem.claimed import AlreadyDone, Claimed, complete_all, release_all
 from cxone_idem.config import Config
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
-from cxone_idem.events import checked_key
+from cxone_idem.events import checked_key, fingerprint_of
 from cxone_idem.holdings import Holdings
 from cxone_idem.invocation import Invocation
 from cxone_idem.record import Origin, partition_key
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cxone_idem")
 
 
-def _random_version() -> str:
+def random_version() -> str:
+    """Return a version that no other write carries."""
     return os.urandom(16).hex()
 
 
@@ -39,7 +40,7 @@ class Claims:
         config: Config | None = None,
         *,
         now: Callable[[], float] = time.time,
-        new_version: Callable[[], str] = _random_version,
+        new_version: Callable[[], str] = random_version,
     ) -> None:
         self.config = Config() if config is None else config
         self._holdings = Holdings()
@@ -50,18 +51,29 @@ class Claims:
         self._writer = Writer(store, self.config.retention_seconds, now, new_version)
 
     def claim(
-        self, key: str, *, context: LambdaContext | None = None, origin: Origin | None = None
+        self,
+        key: str,
+        *,
+        context: LambdaContext | None = None,
+        origin: Origin | None = None,
+        fingerprint: Any = None,
     ) -> Claimed | AlreadyDone:
         """Claim the work on `key`: one conditional write, whatever stands there.
 
         On Lambda pass its `context`: the lease then ends with the invocation. `origin` says whose
-        delivery this is, for those who look at the record later.
+        delivery this is, for those who look at the record later and for the `cause` of duplicates.
+        `fingerprint` is JSON content in which all events of the key agree, such as a conversation
+        id; a short hash of it is stored.
 
         Raises `InProgressError` while another worker holds the key (retry after its
-        `retry_after_seconds`), `KeyMissingError` if `key` is no non-blank text (never retry) and
-        `StoreError` if the store cannot tell (its message says whether retrying helps).
+        `retry_after_seconds`), `OtherContentError` if the key is taken by an event of another
+        fingerprint (never retry: change the key), `KeyMissingError` if `key` is no non-blank text
+        (never retry) and `StoreError` if the store cannot tell (its message says whether retrying
+        helps).
         """
-        (outcome,) = self.claim_all([(key, origin or Origin())], Invocation(context))
+        content = None if fingerprint is None else fingerprint_of(fingerprint)
+        wanted = Wanted(key, origin or Origin(), content)
+        (outcome,) = self.claim_all([wanted], Invocation(context))
         if isinstance(outcome, IdemError):
             raise outcome
         return outcome
@@ -102,7 +114,7 @@ class Claims:
         return claim
 
     def claim_all(
-        self, wanted: Sequence[tuple[str, Origin]], invocation: Invocation
+        self, wanted: Sequence[Wanted], invocation: Invocation
     ) -> list[Claimed | AlreadyDone | IdemError]:
         """Claim many different keys in as few requests as the store can.
 
@@ -110,11 +122,9 @@ class Claims:
         """
         return self.decide(self.start(wanted, invocation))
 
-    def start(
-        self, wanted: Sequence[tuple[str, Origin]], invocation: Invocation
-    ) -> list[Acquisition]:
+    def start(self, wanted: Sequence[Wanted], invocation: Invocation) -> list[Acquisition]:
         """Send the first write for each of many different keys; `decide` tells how they ended."""
-        ways = [self._way(key, origin, invocation) for key, origin in wanted]
+        ways = [self._way(one, invocation) for one in wanted]
         self._send([way for way in ways if way.outcome is None])
         return ways
 
@@ -144,21 +154,20 @@ class Claims:
         """Release many claims in as few requests as the store can; return each one's error."""
         return release_all(claims, self._writer)
 
-    def _way(self, key: str, origin: Origin, invocation: Invocation) -> Acquisition:
-        """Return the way to a claim on `key`; at its end already if this process knows it done."""
-        where = partition_key(self.config.namespace, checked_key(key))
+    def _way(self, wanted: Wanted, invocation: Invocation) -> Acquisition:
+        """Return the way to a claim on a key; at its end already if this process knows it done."""
+        where = partition_key(self.config.namespace, checked_key(wanted.key))
         way = Acquisition(
-            key,
+            wanted,
             where,
-            origin,
             self._writer,
             self._holdings,
             lambda: invocation.lease_ms(self.config.lease_seconds),
         )
-        unrecorded = self._done_but_unrecorded(key, where)
+        unrecorded = self._done_but_unrecorded(wanted.key, where)
         done = unrecorded.record if unrecorded else self._holdings.done(where, self._writer)
         if done:
-            way.outcome = AlreadyDone(key, done)
+            way.already_done(done)
         return way
 
     def _free(self, claims: list[Claimed]) -> None:

@@ -32,7 +32,7 @@ class ClaimsAhead:
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Claim the keys of `jobs`, all different, in one request; some may need another one."""
-        ways = self._claims.start([(job.key, job.origin) for job in jobs], self._invocation)
+        ways = self._claims.start([job.wanted for job in jobs], self._invocation)
         self._ways = dict(zip(jobs, ways, strict=True))
         self._undecided = [way for way in ways if way.outcome is None]
 
@@ -48,7 +48,7 @@ class ClaimsAhead:
         """Return what a claim says now: made ahead, or made only here for a key seen before."""
         way = self._ways.pop(job, None)
         if way is None:
-            (outcome,) = self._claims.claim_all([(job.key, job.origin)], self._invocation)
+            (outcome,) = self._claims.claim_all([job.wanted], self._invocation)
             return outcome
         if way.outcome is None:
             with self._deciding:  # all of them at once: together they need one request

@@ -45,6 +45,12 @@ class Config:
     key: str = _setting(
         "detail.IdempotencyKey || id", "JMESPath over the event that yields the key"
     )
+    fingerprint: str = _setting(
+        "",
+        "JMESPath over the event of what all events of one key agree in, such as"
+        " `detail.conversationId`; if they do not, the message fails. By default nothing is"
+        " compared",
+    )
     # 300 s: the longest work most consumers do per event; Lambda uses its real deadline instead.
     lease_seconds: float = _setting(
         300,
@@ -148,9 +154,13 @@ class Config:
         disabled: Any = self.disabled
         if not isinstance(disabled, bool):
             mistakes.append(f"{variable('disabled')}={disabled!r} is not True or False")
-        wrong = expression_mistake(self.key)
-        if wrong:
-            mistakes.append(f"{variable('key')}={self.key!r} is not a JMESPath expression: {wrong}")
+        for name in ("key", "fingerprint"):
+            expression = getattr(self, name)
+            wrong = expression_mistake(expression) if expression or name == "key" else ""
+            if wrong:
+                mistakes.append(
+                    f"{variable(name)}={expression!r} is not a JMESPath expression: {wrong}"
+                )
         return mistakes
 
 

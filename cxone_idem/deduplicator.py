@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.claims import Claims
+from cxone_idem.claims import Claims, random_version
 from cxone_idem.config import Config, checked_workers
 from cxone_idem.invocation import Invocation
 from cxone_idem.sqs_batch import (
@@ -12,6 +13,7 @@ from cxone_idem.sqs_batch import (
     Envelope,
     Observer,
     batch_response,
+    checked_hook,
     settle_batch,
     show,
 )
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cxone_idem.invocation import LambdaContext
+    from cxone_idem.outcome import Outcome
 
 
 class Deduplicator(Claims):
@@ -29,14 +32,36 @@ class Deduplicator(Claims):
     On Lambda make it outside the handler: its connection then serves every invocation.
     """
 
+    def __init__(
+        self,
+        store: Store,
+        config: Config | None = None,
+        *,
+        on_outcome: Callable[[Outcome], object] | None = None,
+        now: Callable[[], float] = time.time,
+        new_version: Callable[[], str] = random_version,
+    ) -> None:
+        """Work on `store`. `on_outcome` is called once for each message of a settled batch.
+
+        It can change no outcome: what it raises is logged. `now` (epoch seconds) and `new_version`
+        are for tests.
+        """
+        super().__init__(store, config, now=now, new_version=new_version)
+        self._on_outcome = checked_hook(on_outcome)
+
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str] | None = None) -> Deduplicator:
+    def from_environ(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        on_outcome: Callable[[Outcome], object] | None = None,
+    ) -> Deduplicator:
         """Make a deduplicator on DynamoDB as the `CXONE_IDEM_*` variables say.
 
         Raises `ConfigError`, which lists every wrong variable.
         """
         config = Config.from_environ(environ)
-        return cls(_store(config), config)
+        return cls(_store(config), config, on_outcome=on_outcome)
 
     def process_batch(
         self,
@@ -63,6 +88,9 @@ class Deduplicator(Claims):
         outcomes = settle_batch(self, event, process_event, Invocation(context), workers)
         for observer in self._observers():
             show(outcomes, observer)
+        if self._on_outcome is not None:
+            for outcome in outcomes:
+                show(outcome, self._on_outcome)
         return batch_response(outcomes)
 
     def _observers(self) -> Sequence[Observer]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxone_idem.cause import Cause, find_cause
+from cxone_idem.record import Origin
+
 if TYPE_CHECKING:
     from cxone_idem.record import Record
 
@@ -37,19 +40,50 @@ class InProgressError(IdemError):
     """Another worker holds the key inside its lease. Retrying helps, after `retry_after_seconds`.
 
     Do not drop the event: if that worker dies, this delivery is the one that gets the work.
-    `record` says whose delivery that worker has, and since when.
+    `record` says whose delivery that worker has, and since when; `cause` why this one came.
     """
 
-    def __init__(self, key: str, retry_after_seconds: float, record: Record) -> None:
-        super().__init__(key, retry_after_seconds, record)
+    def __init__(
+        self, key: str, retry_after_seconds: float, record: Record, origin: Origin | None = None
+    ) -> None:
+        super().__init__(key, retry_after_seconds, record, origin)
         self.key = key
         self.retry_after_seconds = retry_after_seconds
         self.record = record
+        self.origin = origin
+
+    @property
+    def cause(self) -> Cause:
+        """Why this delivery came while another has the key."""
+        return find_cause(self.record.origin, self.origin or Origin())
 
     def __str__(self) -> str:
         return (
             f"key {self.key!r} is in progress in another worker, whose lease ends in at most"
             f" {self.retry_after_seconds:.1f} s: leave the event in its queue and let it come back"
+        )
+
+
+class OtherContentError(IdemError):
+    """The key is done or in progress for an event of other content. Retrying never helps.
+
+    Two events share one key, so the key is too coarse: dropping this one would lose it. In a batch
+    the message fails, and ends in the dead-letter queue: change `CXONE_IDEM_KEY`, then redrive.
+    `record` says whose delivery has the key, and `origin` whose this one is.
+    """
+
+    def __init__(self, key: str, record: Record, origin: Origin) -> None:
+        super().__init__(key, record, origin)
+        self.key = key
+        self.record = record
+        self.origin = origin
+
+    def __str__(self) -> str:
+        return (
+            f"key {self.key!r} is {self.record.state.value} for an event of other content"
+            f" (fingerprint {self.record.fingerprint}, event {self.record.origin.event_id}):"
+            " retrying does not help, as the key is too coarse; change CXONE_IDEM_KEY so that the"
+            " two have different keys, or CXONE_IDEM_FINGERPRINT if they are one event"
         )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.acquisition import Wanted
 from cxone_idem.claimed import AlreadyDone, Claimed
-from cxone_idem.errors import IdemError, InProgressError, KeyMissingError
-from cxone_idem.events import find_key, parse_envelope
+from cxone_idem.errors import IdemError, InProgressError, KeyMissingError, OtherContentError
+from cxone_idem.events import find_fingerprint, find_key, parse_envelope
 from cxone_idem.fate import Fate
 from cxone_idem.outcome import Outcome
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from cxone_idem.record import Origin, Record
     from cxone_idem.sqs_message import Message
 
-logger = logging.getLogger("cxone_idem")
-
 
 class Job:
     """A message, its event and key, and what became of them."""
@@ -27,6 +25,7 @@ class Job:
         self.message = message
         self.envelope: dict[str, Any] = {}
         self.key = ""
+        self.fingerprint: str | None = None
         self.fate: Fate | None = None
         self.record: Record | None = None
         self.first: Origin | None = None
@@ -35,17 +34,22 @@ class Job:
             self.envelope = parse_envelope(message.body)
             if not config.disabled:
                 self.key = find_key(self.envelope, config.key)
+                self.fingerprint = find_fingerprint(self.envelope, config.fingerprint)
         except KeyMissingError as error:
-            logger.error("message %s has no key: %s", message.id, error)
             self.fate = Fate.KEY_MISSING
             self.error = error
         self.origin = message.origin(self.envelope, invocation)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is to be claimed for the message."""
+        return Wanted(self.key, self.origin, self.fingerprint)
 
     def note(self, found: Claimed | AlreadyDone | IdemError) -> None:
         """Keep what a claim found out, as evidence."""
         if isinstance(found, IdemError):
             self.error = found
-        if isinstance(found, (AlreadyDone, InProgressError)):
+        if isinstance(found, (AlreadyDone, InProgressError, OtherContentError)):
             self.record = found.record
             self.first = found.record.origin
         elif isinstance(found, Claimed):
@@ -60,6 +64,7 @@ class Job:
             origin=self.origin,
             record=self.record,
             first=self.first,
+            fingerprint=self.fingerprint,
             error=self.error,
         )
 

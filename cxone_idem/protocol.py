@@ -18,6 +18,7 @@ class Verdict(Enum):
     OWNED = "our own write had landed, its answer was lost"
     DONE = "somebody completed the work"
     IN_PROGRESS = "somebody may be at work"
+    OTHER_CONTENT = "what is done or at work under this key is another event: tell, never drop"
     TAKE_OVER = "nobody is at work: claim against the version seen"
 
 
@@ -41,6 +42,14 @@ def is_past_retention(done: Record, store_time_ms: int) -> bool:
     return done.expires_at is not None and done.expires_at * 1000 <= store_time_ms
 
 
+def is_other_content(fingerprint: str | None, seen: Record) -> bool:
+    """Tell whether a record is surely of another event than the one with `fingerprint`.
+
+    A side without a fingerprint agrees with anything: records from before there were any.
+    """
+    return None not in {fingerprint, seen.fingerprint} and fingerprint != seen.fingerprint
+
+
 def judge_refused_claim(attempted: Record, seen: Record | None, store_time_ms: int) -> Verdict:
     """Say what to do after the write of `attempted` was refused because `seen` stands there.
 
@@ -52,11 +61,21 @@ def judge_refused_claim(attempted: Record, seen: Record | None, store_time_ms: i
     if seen is None or seen.state is State.RELEASED:
         return Verdict.TAKE_OVER
     if seen.state is State.DONE:
-        return Verdict.TAKE_OVER if is_past_retention(seen, store_time_ms) else Verdict.DONE
-    return Verdict.IN_PROGRESS if seen.lease_until_ms > store_time_ms else Verdict.TAKE_OVER
+        over, standing = is_past_retention(seen, store_time_ms), Verdict.DONE
+    else:
+        over, standing = seen.lease_until_ms <= store_time_ms, Verdict.IN_PROGRESS
+    if over:
+        return Verdict.TAKE_OVER
+    return Verdict.OTHER_CONTENT if is_other_content(attempted.fingerprint, seen) else standing
 
 
-def claimed(partition_key: str, seen: Record | None, stamp: Stamp, origin: Origin) -> Record:
+def claimed(
+    partition_key: str,
+    seen: Record | None,
+    stamp: Stamp,
+    origin: Origin,
+    fingerprint: str | None = None,
+) -> Record:
     """Return the record a claim writes: over `seen` it is the next generation."""
     return Record(
         partition_key=partition_key,
@@ -67,6 +86,7 @@ def claimed(partition_key: str, seen: Record | None, stamp: Stamp, origin: Origi
         expires_at=stamp.expires_at,
         claimed_at_ms=stamp.now_ms,
         origin=origin,
+        fingerprint=fingerprint,
     )
 
 

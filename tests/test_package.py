@@ -19,12 +19,15 @@ PACKAGE = ROOT / "cxone_idem"
 
 # One direction of imports: a module may import only from the lines above its own.
 ROOMS = [
-    {"errors", "record"},
+    {"record"},
+    {"cause"},
+    {"errors"},
     {"item", "protocol", "store", "events", "invocation", "clock"},
     {"memory", "dynamodb_answer", "config", "writer", "holdings", "fate"},
     {"dynamodb_batch", "held_record", "sqs_message", "outcome"},
     {"dynamodb", "claimed", "committer"},
-    {"acquisition", "job"},
+    {"acquisition", "outcome_log"},
+    {"job"},
     {"claims"},
     {"claims_ahead"},
     {"batch_run"},
