@@ -49,14 +49,11 @@ class NaiveTable:
             Item={self._key: {"S": key}, self._ttl: {"N": str(ttl_seconds)}},
         )
 
-
     def delete_unfinished(self) -> None:
         """Do what README says to do before a rollback."""
         for item in self._client.scan(TableName=self._table)["Items"]:
             if item.get("state", {}).get("S") in {"IN_PROGRESS", "RELEASED"}:
-                self._client.delete_item(
-                    TableName=self._table, Key={self._key: item[self._key]}
-                )
+                self._client.delete_item(TableName=self._table, Key={self._key: item[self._key]})
 
 
 @pytest.fixture
