@@ -40,6 +40,8 @@ _ATTEMPTS = 4
 # A write that met another Region's, or a transaction, was not executed. Those take some tens of
 # milliseconds; three more attempts within 0.35 s outlast them and no Lambda function's time-out.
 _CONFLICT_PAUSES_SECONDS = (0.05, 0.1, 0.2)
+PATIENCE_SECONDS = _ATTEMPTS * 2 * _TIMEOUT_SECONDS
+"""How long one request may take: each attempt waits for a connection, then for an answer."""
 
 
 def create_client() -> Any:

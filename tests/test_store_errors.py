@@ -48,7 +48,7 @@ def client_that_answers(status: int, code: str, message: str = "said AWS") -> An
         (400, "ProvisionedThroughputExceededException", "throttled", False),
         (400, "ThrottlingException", "throttled", False),
         (400, "ReplicatedWriteConflictException", "retrying helps", False),
-        (400, "ValidationException", "rejected the write", False),
+        (400, "ValidationException", "rejected the request", False),
         (500, "InternalServerError", "DynamoDB failed", True),
         (503, "ServiceUnavailable", "DynamoDB failed", True),
     ],
