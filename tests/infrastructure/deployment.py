@@ -81,10 +81,26 @@ class Deployment:
         )["Attributes"]
         return sum(map(int, counts.values()))
 
-    def bring_back_soon(self) -> None:
-        """Shorten the 180 s before a failed message comes back to 1; how often it does stays."""
+    @contextmanager
+    def bringing_back_soon(self) -> Iterator[None]:
+        """Shorten the wait before a failed message comes back; how often it does stays."""
+        self._set_visibility("1")
+        yield
+        self._set_visibility("180")
+
+    def dead_letter(self) -> dict[str, Any]:
+        """Receive one dead letter, which counts as a receive of its own."""
+        answer = self.sqs.receive_message(
+            QueueUrl=self.outputs["DeadLettersQueue"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        )
+        (letter,) = answer["Messages"]
+        received: dict[str, Any] = letter
+        return received
+
+    def _set_visibility(self, seconds: str) -> None:
         self.sqs.set_queue_attributes(
-            QueueUrl=self.outputs["EventsQueue"], Attributes={"VisibilityTimeout": "1"}
+            QueueUrl=self.outputs["EventsQueue"], Attributes={"VisibilityTimeout": seconds}
         )
 
     def _deploy(self) -> None:
