@@ -136,6 +136,16 @@ def test_what_cannot_be_read_is_an_error_that_says_what_to_do(
         assert words in said.err
 
 
+def test_a_look_misses_no_write(items: Any) -> None:
+    """It asks for a consistent read: the write of a moment ago is what people look for."""
+    asked = []
+    items.client.meta.events.register(
+        "provide-client-params.dynamodb.GetItem", lambda params, **_: asked.append(params)
+    )
+    RecordReader(Config(table=items.name), items.client).look("k")
+    assert [each["ConsistentRead"] for each in asked] == [True]
+
+
 def test_reading_is_allowed_by_its_own_permission() -> None:
     """Who may not read is told which action to allow."""
     denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetItem")
