@@ -23,13 +23,13 @@ from cxone_idem.config import variable
 from cxone_idem.dynamodb_answer import from_response
 from cxone_idem.dynamodb_reader import RecordReader
 from cxone_idem.record import NO_VERSION, Origin, Record, State
-from tests.clocks import START_SECONDS, MovableClock
 from tests.command import Said, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NOW_MS = int(START_SECONDS * 1000)
+NOW_MS = 1_800_000_000_000
+"""2027-01-15 08:00:00 UTC."""
 
 
 @pytest.fixture
@@ -58,17 +58,12 @@ def deduplicator(table: Any, **settings: Any) -> Deduplicator:
     return Deduplicator(table.store(), Config(table=table.name, **settings))
 
 
-def long_ago() -> MovableClock:
-    """Return a clock that shows 1970: a lease given by it is over."""
-    return MovableClock(1000)
-
-
 def lapsed(table: Any, key: str) -> Any:
     """Claim a key under a lease that is over: the item says so, whatever the clocks."""
     claim = deduplicator(table).claim(key, origin=Origin(event_id="event-1"))
     assert claim
     item = table.item(key)
-    item["lease_until_ms"] = {"N": str(long_ago().seconds * 1000).removesuffix(".0")}
+    item["lease_until_ms"] = {"N": "1000"}
     table.put_raw(item)
     return claim
 
