@@ -114,6 +114,14 @@ class Claims:
         """Make the lease last its full length from now; see `Claimed.extend`."""
         self._held(key_or_claim).extend()
 
+    def open_claims(self) -> list[Claimed]:
+        """Return the claims that this process works under now, for a heartbeat to extend."""
+        return self._holdings.open()
+
+    def record_unrecorded(self) -> None:
+        """Try again to record work that is done, but whose completion the store did not take."""
+        self._holdings.record_unrecorded()
+
     def _held(self, key_or_claim: str | Claimed) -> Claimed:
         if isinstance(key_or_claim, Claimed):
             return key_or_claim

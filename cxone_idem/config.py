@@ -97,6 +97,11 @@ class Config:
         most=_ATTEMPTS_MAX,
         unit="attempts",
     )
+    align_visibility: bool = _setting(
+        False,  # noqa: FBT003
+        "`true` has a message that failed come back when it is worth another try, not after the"
+        " queue's visibility timeout",
+    )
     disabled: bool = _setting(False, "`true` runs every event, undeduplicated")  # noqa: FBT003
 
     def __post_init__(self) -> None:
@@ -169,9 +174,10 @@ class Config:
                 f"{variable('namespace')}={self.namespace!r} is not a text of up to 255 printable"
                 " characters without '#'"
             )
-        disabled: Any = self.disabled
-        if not isinstance(disabled, bool):
-            mistakes.append(f"{variable('disabled')}={disabled!r} is not True or False")
+        for name in ("align_visibility", "disabled"):
+            switch: Any = getattr(self, name)
+            if not isinstance(switch, bool):
+                mistakes.append(f"{variable(name)}={switch!r} is not True or False")
         for name in ("key", "fingerprint"):
             expression = getattr(self, name)
             wrong = expression_mistake(expression) if expression or name == "key" else ""

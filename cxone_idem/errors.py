@@ -163,3 +163,24 @@ class StoreError(IdemError):
         if self.request_id:
             evidence += f", request id {self.request_id}"
         return f"{self.problem} ({evidence})"
+
+
+class QueueError(IdemError):
+    """SQS refused or never answered. Whether retrying helps stands in the message.
+
+    `code` is AWS's own (None if it never answered). No message is lost by it: what was not deleted
+    comes back, and is dropped then if its work is done.
+    """
+
+    def __init__(self, problem: str, queue: str, operation: str, code: str | None = None) -> None:
+        super().__init__(problem, queue, operation, code)
+        self.problem = problem
+        self.queue = queue
+        self.operation = operation
+        self.code = code
+
+    def __str__(self) -> str:
+        evidence = f"{self.operation} on queue {self.queue!r}"
+        if self.code:
+            evidence += f", code {self.code}"
+        return f"{self.problem} ({evidence})"

@@ -294,6 +294,10 @@ _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
         {("least-privilege", "advice")},
     ),
     "role-cannot-poll": (_detach, {("queue-permissions", "wrong")}),
+    "role-cannot-align": (
+        lambda p: p.set_environment(CXONE_IDEM_ALIGN_VISIBILITY="true"),
+        {("queue-permissions", "wrong")},
+    ),
     "setting-misspelt": (
         lambda p: p.set_environment(CXONE_IDEM_TABEL="x"),
         {

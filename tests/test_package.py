@@ -23,10 +23,10 @@ ROOMS = [
     {"cause"},
     {"errors"},
     {"item", "protocol", "store", "events", "invocation", "clock"},
-    {"memory", "dynamodb_answer", "config", "writer", "holdings", "fate"},
+    {"memory", "dynamodb_answer", "config", "writer", "holdings", "fate", "service"},
     {"dynamodb_batch", "held_record", "sqs_message", "outcome", "patience"},
-    {"dynamodb", "claimed", "committer"},
-    {"acquisition", "outcome_log"},
+    {"dynamodb", "claimed", "committer", "visibility", "sqs_queue"},
+    {"acquisition", "outcome_log", "aligner"},
     {"job"},
     {"claims"},
     {"claims_ahead"},
@@ -35,6 +35,8 @@ ROOMS = [
     {"deduplicator"},
     {"__init__"},
     {"testing"},
+    {"heartbeat"},
+    {"consumer"},
     {"dynamodb_reader", "dynamodb_table"},
     {"cli.__init__", "cli.exit", "cli.terminal", "cli.words"},
     {"cli.epilog", "cli.sighting"},
@@ -50,7 +52,9 @@ ROOMS = [
         "doctor.role",
     },
     {"doctor.examination"},
+    {"dead_letters"},
     {"cli.show", "cli.release", "cli.create_table", "cli.config", "cli.doctor"},
+    {"cli.consume", "cli.dead_letters"},
     {"cli.group"},
     {"__main__"},
 ]
@@ -63,6 +67,7 @@ AT_THE_SDK = {
     "dynamodb_reader",
     "dynamodb_table",
     "doctor.account",
+    "sqs_queue",
 }
 
 MODULES = {
