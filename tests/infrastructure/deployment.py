@@ -33,7 +33,7 @@ class Deployment:
     """The deployed stack: what goes in, and what can be seen of what came of it."""
 
     def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._new_client: Any = boto3.Session().client
         self.sqs = self.client("sqs")
         self._deploy()
@@ -44,7 +44,7 @@ class Deployment:
         """Return an SDK client for a service of the stand-in."""
         # One path for every bucket: a bucket's own host name would need a resolver.
         config = ClientConfig(s3={"addressing_style": "path"})
-        return self._new_client(service, endpoint_url=self._endpoint, config=config)
+        return self._new_client(service, endpoint_url=self.endpoint, config=config)
 
     def emit(self, *details: dict[str, Any], detail_type: str = "conversation.start") -> list[str]:
         """Put events on the bus, all in one request; return their EventBridge ids."""
