@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -270,7 +271,7 @@ def test_a_letter_that_dies_again_is_not_sent_in_a_circle(stage: Stage) -> None:
     walk = letters.walk(Verdict.SEND_BACK)
     next(walk)
     count = 1
-    for _ in walk:
+    for _ in islice(walk, 9):
         count += 1
         while stage.source.receive(visibility_seconds=0):
             pass
