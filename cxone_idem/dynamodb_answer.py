@@ -75,6 +75,18 @@ def read_item(item: Item | None, layout: Layout, table: str, operation: str) -> 
         raise StoreError(problem, table, operation) from error
 
 
+def is_untried_conflict(error: ClientError) -> bool:
+    """Tell whether a write was rejected because it met another, and the SDK left it at that.
+
+    botocore retries `ReplicatedWriteConflictException` since its model calls it retryable (1.44
+    does, 1.38 did not) and `TransactionConflictException` never.
+    """
+    metadata = error.response.get("ResponseMetadata", {})
+    return (
+        error.response["Error"].get("Code") in _CONFLICTS and metadata.get("RetryAttempts", 0) == 0
+    )
+
+
 def from_response(error: ClientError, table: str, operation: str) -> StoreError:
     """Turn an error that DynamoDB answered with into a `StoreError`."""
     code = error.response["Error"].get("Code", "")

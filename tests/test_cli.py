@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from botocore.session import Session
 from cxone_idem import Config, Deduplicator
 from cxone_idem.cli.exit import Exit
 from cxone_idem.cli.group import COMMANDS, cli
+from cxone_idem.cli.terminal import print_json, print_table
 from cxone_idem.cli.words import describe, duration, moment
 from cxone_idem.config import variable
 from cxone_idem.dynamodb_answer import from_response
@@ -405,6 +407,44 @@ def test_config_tells_every_mistake_at_once() -> None:
         assert name in said.err
     shown = {each["variable"]: each["value"] for each in said.data["settings"]}
     assert shown["CXONE_IDEM_LEASE_SECONDS"] == "soon"
+
+
+# -- terminals
+
+
+class Terminal(io.StringIO):
+    """A stdout that people look at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_table_is_drawn_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Elsewhere rows are lines of cells between tabs; brackets are text in both."""
+    rows = [("k", "[bold]a key[/bold]\n")]
+    print_table(("key", "value"), rows)
+    assert capsys.readouterr().out == "key\tvalue\nk\t[bold]a key[/bold]\n"
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    print_table(("key", "value"), rows)
+    drawn = terminal.getvalue()
+    assert "\t" not in drawn
+    assert "┃" in drawn
+    assert "[bold]a key[/bold]" in drawn
+
+
+def test_json_is_one_line_but_for_people(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Programs that read lines get one."""
+    print_json({"key": ["ö"]})
+    assert capsys.readouterr().out == '{"key": ["ö"]}\n'
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    print_json({"key": []})
+    assert terminal.getvalue() == '{\n  "key": []\n}\n'
 
 
 # -- the group

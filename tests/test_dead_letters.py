@@ -54,6 +54,13 @@ def test_only_what_is_surely_done_is_dropped(
     assert judge(seen, fingerprint, NOW_MS)[0] is expected
 
 
+def test_what_may_not_be_tried_again_is_kept() -> None:
+    """Sent back, it would fail unrun; without a cap it is worth another delivery."""
+    released = record(State.RELEASED)
+    assert judge(released, None, NOW_MS, max_attempts=1)[0] is Verdict.KEEP
+    assert judge(released, None, NOW_MS, max_attempts=2)[0] is Verdict.SEND_BACK
+
+
 class Killed(BaseException):
     """The end of a process, at a call to AWS."""
 

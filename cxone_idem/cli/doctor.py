@@ -7,9 +7,12 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from cxone_idem.cli.exit import Exit
-from cxone_idem.cli.terminal import json_option, narrate, print_json, print_table
+from cxone_idem.cli.terminal import json_option, narrate, on_terminal, print_json, print_table
 from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.examination import Examination
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from cxone_idem.doctor.finding import Finding
 
 _DEFAULT_BUS = "default"
+_COLUMNS = ("status", "check", "subject", "what", "why", "fix")
+_STYLES = {Status.WRONG: "bold red", Status.ADVICE: "yellow", Status.UNKNOWN: "magenta"}
 
 
 @click.command("doctor")
@@ -87,8 +92,18 @@ def _examine(
 
 
 def _print(findings: Sequence[Finding]) -> None:
-    columns = ("status", "check", "subject", "what", "why", "fix")
-    if findings:
-        rows = [[getattr(each, column) for column in columns[1:]] for each in findings]
-        statuses = [finding.status.value for finding in findings]
-        print_table(columns, [[status, *row] for status, row in zip(statuses, rows, strict=True)])
+    """Print a paragraph for each finding on a terminal, else a line."""
+    if not on_terminal():
+        rows = [[getattr(each, column) for column in _COLUMNS] for each in findings]
+        if rows:
+            print_table(_COLUMNS, rows)
+        return
+    paragraphs = Table.grid(padding=(0, 2))
+    for each in findings:
+        style = _STYLES[each.status]
+        paragraphs.add_row(Text(each.status, style), Text(f"{each.check}, {each.subject}", "bold"))
+        for name, text in (("", each.what), ("why", each.why), ("fix", each.fix)):
+            if text:
+                paragraphs.add_row(Text(name, "dim"), Text(text))
+        paragraphs.add_row()
+    Console().print(paragraphs)

@@ -41,7 +41,7 @@ class _Lazy(click.Group):
             narrate(f"error: {error}")
             ctx.exit(Exit.FAILED)
         except click.Abort:  # the answer to a question was no, or there was nobody to answer
-            narrate("nothing was changed")
+            narrate("not done: the answer was no")
             ctx.exit(Exit.REFUSED)
 
 
