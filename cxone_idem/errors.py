@@ -130,6 +130,25 @@ class ClaimLostError(IdemError):
         return f"no claim on key {self.key!r}: {self.reason}"
 
 
+class ResultMissingError(IdemError):
+    """The work on the key is done, but what it returned is not stored. Retrying never helps.
+
+    Raised where a duplicate asks for the first run's result, if that run was completed without one
+    (`store_result` was off, a batch did the work) or with one that could not be stored: that run
+    logged an error saying why. The work is not to be done again.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return (
+            f"the work on key {self.key!r} is done, but its result is not stored; retrying does not"
+            " help: look for an error that the first run logged, or complete with a result"
+        )
+
+
 class StoreError(IdemError):
     """The store refused or never answered. Whether retrying helps stands in the message.
 

@@ -22,10 +22,10 @@ ROOMS = [
     {"record"},
     {"cause"},
     {"errors"},
-    {"item", "protocol", "store", "events", "invocation", "clock"},
+    {"item", "protocol", "store", "events", "invocation", "clock", "result"},
     {"memory", "dynamodb_answer", "config", "writer", "holdings", "fate", "service"},
     {"dynamodb_batch", "held_record", "sqs_message", "outcome", "patience"},
-    {"dynamodb", "claimed", "committer", "visibility", "sqs_queue"},
+    {"dynamodb", "claimed", "committer", "visibility", "sqs_queue", "current"},
     {"acquisition", "outcome_log", "aligner"},
     {"job"},
     {"claims"},
@@ -33,6 +33,8 @@ ROOMS = [
     {"batch_run"},
     {"sqs_batch"},
     {"deduplicator"},
+    {"event_function", "doers"},
+    {"decorator"},
     {"__init__"},
     {"testing"},
     {"heartbeat"},
@@ -104,6 +106,22 @@ import cxone_idem
 print(sorted(name for name in sys.modules if name.split(".")[0] in ("boto3", "botocore")))
 """
     assert run(code, CXONE_IDEM_LEASE_SECONDS="wrong").strip() == "[]"
+
+
+def test_what_few_use_is_not_loaded_by_the_rest() -> None:
+    """A claim, its completion and a batch need neither `@once` nor results: cold starts count."""
+    code = """
+import sys, cxone_idem
+deduplicator = cxone_idem.Deduplicator(cxone_idem.MemoryStore())
+deduplicator.claim("k"); deduplicator.complete("k"); deduplicator.claim("k")
+deduplicator.process_batch({"Records": []}, print)
+print(sorted({"decorator", "doers", "event_function", "result"} & {m[11:] for m in sys.modules}))
+from cxone_idem.decorator import once
+import cxone_idem.decorator
+from cxone_idem import once as exported
+print(exported is once is cxone_idem.once)
+"""
+    assert run(code).split("\n")[:2] == ["[]", "True"]
 
 
 def test_the_module_functions_share_one_deduplicator_made_on_first_use() -> None:
