@@ -83,6 +83,7 @@ class Acquisition:
             self.in_doubt = claim if answer.outcome_unknown else None
             self.outcome = answer
             return
+        over = self._seen
         seen = self._seen = answer.seen
         verdict = (
             Verdict.OWNED
@@ -90,6 +91,8 @@ class Acquisition:
             else protocol.judge_refused_claim(claim.record, seen, reading.earliest_ms)
         )
         if verdict is Verdict.OWNED:
+            if over is not None and over.state is State.IN_PROGRESS:
+                self._writer.tally.takeover()
             self._own(claim, reading)
         elif seen is None or verdict is Verdict.TAKE_OVER:
             pass

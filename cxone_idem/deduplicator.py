@@ -48,6 +48,9 @@ class Deduplicator(Claims):
         """
         super().__init__(store, config, now=now, new_version=new_version)
         self._on_outcome = checked_hook(on_outcome)
+        self._looking_on: list[Observer] = []
+        if self.config.metrics:
+            self._looking_on.append(self._metrics_line(now))
 
     @classmethod
     def from_environ(
@@ -95,7 +98,13 @@ class Deduplicator(Claims):
 
     def _observers(self) -> Sequence[Observer]:
         """Return what looks on when a batch is settled."""
-        return ()
+        return self._looking_on
+
+    def _metrics_line(self, now: Callable[[], float]) -> Observer:
+        # Imported here: who writes no metrics need not load what writes them.
+        from cxone_idem.metrics import MetricsLine  # noqa: PLC0415
+
+        return MetricsLine(self.config.metrics, self.config.namespace, self._writer.tally, now)
 
 
 def _store(config: Config) -> Store:

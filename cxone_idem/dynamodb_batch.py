@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,12 @@ class StatementBatches:
         Writing each again over its own version succeeds if that insert had landed and its answer
         was lost; otherwise it is refused, and the item comes with this refusal.
         """
-        yield from self._put_chunk([Write(write.record, write.record.version) for write in refused])
+        again = [Write(write.record, write.record.version) for write in refused]
+        for answer in self._put_chunk(again):
+            if isinstance(answer, Answer):
+                yield replace(answer, writes=answer.writes + 1)
+            else:
+                yield answer
 
     def _refused(self, item: Item | None, date: int | None) -> Answer | StoreError:
         try:

@@ -64,6 +64,7 @@ class HeldRecord:
         for earlier in self._unanswered:
             if protocol.is_own(earlier, seen):
                 self._unanswered.remove(earlier)
+                self._writer.tally.lost_answer()
                 self.record = earlier
                 return
         raise ClaimLostError(self.key, _loss(seen))

@@ -21,6 +21,8 @@ class Answer:
     """The record that refused the write; None if written, or if no item stands there."""
     date_seconds: int | None = None
     """The store's own clock when it answered, cut to whole epoch seconds; None if it tells none."""
+    writes: int = 1
+    """How many writes it took to learn this."""
 
 
 class Write(NamedTuple):
