@@ -62,11 +62,18 @@ class Acquisition:
         self._holdings = holdings
         self._lease_ms = lease_ms
         self._needed_ms = 0
+        self._told = True
         self._seen: Record | None = None
         self._claim: Claimed | None = None
 
     def next_write(self) -> Write:
-        """Return the write that would make the key ours, given what has been seen."""
+        """Return the write that would make the key ours, given what has been seen.
+
+        After a refusal that did not say what stands there it is the same record over its own
+        version: that succeeds if it stands there itself, and else comes back with what does.
+        """
+        if self._claim is not None and not self._told:
+            return Write(self._claim.record, self._claim.record.version)
         self._needed_ms = self._lease_ms()
         stamp = self._writer.stamp(self._needed_ms)
         _, origin, fingerprint = self._wanted
@@ -82,6 +89,9 @@ class Acquisition:
         if isinstance(answer, StoreError):
             self.in_doubt = claim if answer.outcome_unknown else None
             self.outcome = answer
+            return
+        self._told = answer.told
+        if not answer.told:
             return
         over = self._seen
         seen = self._seen = answer.seen

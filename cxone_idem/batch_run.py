@@ -6,8 +6,8 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.acquisition import Wanted
 from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.claims_ahead import ClaimsAhead
 from cxone_idem.committer import Committer
 from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, OtherContentError
 from cxone_idem.fate import DELETED, Fate
@@ -49,6 +49,7 @@ class BatchRun:
         self._done: dict[str, Record] = {}
         """The record of each key whose work is done, as far as this batch knows."""
         self._blocked_groups: set[str] = set()
+        self._ahead = ClaimsAhead(claims, invocation)
         self._stopping = False
         self._last: Job | None = None
 
@@ -63,17 +64,18 @@ class BatchRun:
                     for message in messages[start : start + size]
                 ]
                 jobs += chunk
-                if self._max_workers == 1 and len(jobs) == len(messages):
-                    self._last = jobs[-1]
-                self._settle_chunk(chunk)
+                self._settle_chunk(chunk, last=len(jobs) == len(messages))
         finally:
             self._note_completions()
         return [job.outcome() for job in jobs]
 
-    def _settle_chunk(self, jobs: list[Job]) -> None:
+    def _settle_chunk(self, jobs: list[Job], *, last: bool) -> None:
+        self._ahead = ClaimsAhead(self._claims, self._invocation)
         try:
-            self._claim_ahead(jobs)
+            self._ahead.start(self._wanted(jobs))
+            jobs = self._ahead.in_order(jobs)
             if self._max_workers == 1:
+                self._last = jobs[-1] if last else None
                 for job in jobs:
                     self._settle_one(job)
                 return
@@ -81,24 +83,18 @@ class BatchRun:
                 for _ in pool.map(self._settle_lane, lanes(jobs)):
                     pass
         finally:
-            self._give_back([job.claimed for job in jobs if isinstance(job.claimed, Claimed)])
+            self._ahead.give_back_unused()
 
-    def _claim_ahead(self, jobs: list[Job]) -> None:
-        """Claim in one request what is sure to be wanted: the first message of each key."""
+    def _wanted(self, jobs: list[Job]) -> list[Job]:
+        """Return whose keys are sure to be wanted: the first message of each."""
         if self._claims.config.disabled or self._out_of_time():
-            return
+            return []
         first: dict[str, Job] = {}
         for job in jobs:
             blocked = job.message.group in self._blocked_groups
             if job.fate is None and not blocked and job.key not in self._done:
                 first.setdefault(job.key, job)
-        jobs = list(first.values())
-        for job, outcome in zip(jobs, self._claim(jobs), strict=True):
-            job.claimed = outcome
-
-    def _claim(self, jobs: list[Job]) -> list[Claimed | AlreadyDone | IdemError]:
-        wanted = [Wanted(job.key, job.origin, job.fingerprint) for job in jobs]
-        return self._claims.claim_all(wanted, self._invocation)
+        return list(first.values())
 
     def _settle_lane(self, lane: list[Job]) -> None:
         for job in lane:
@@ -124,7 +120,7 @@ class BatchRun:
             return known
         if self._claims.config.disabled:
             return Fate.UNPROTECTED if self._works(job) else Fate.HANDLER_FAILED
-        outcome = self._outcome(job)
+        outcome = self._ahead.outcome(job)
         job.note(outcome)
         if isinstance(outcome, IdemError):
             return _fate_of(outcome)
@@ -150,27 +146,14 @@ class BatchRun:
         job.record, job.first = done, done.origin
         return Fate.SAME_BATCH
 
-    def _outcome(self, job: Job) -> Claimed | AlreadyDone | IdemError:
-        """Return what a claim says now: made ahead, or made only here for a key seen before."""
-        outcome, job.claimed = job.claimed, None
-        if outcome is None:
-            (outcome,) = self._claim([job])
-        elif isinstance(outcome, Claimed):
-            try:
-                outcome.freshen()
-            except IdemError as error:
-                self._give_back([outcome])
-                return error
-        return outcome
-
     def _run_claimed(self, job: Job, claim: Claimed) -> Fate:
         try:
             worked = self._works(job)
         except BaseException:
-            self._give_back([claim])
+            self._ahead.give_back([claim])
             raise
         if not worked:
-            self._give_back([claim])
+            self._ahead.give_back([claim])
             return Fate.HANDLER_FAILED
         self._done[job.key] = claim.record
         self._completing[claim] = job
@@ -191,11 +174,6 @@ class BatchRun:
             remaining_ms is not None
             and remaining_ms < self._claims.config.min_remaining_seconds * 1000
         )
-
-    def _give_back(self, claims: list[Claimed]) -> None:
-        for claim, error in zip(claims, self._claims.release_all(claims), strict=True):
-            if error:
-                logger.warning("key %r was not released: %s", claim.key, error)
 
     def _note_completions(self) -> None:
         for claim, error in self._committer.close().items():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.acquisition import Acquisition, Wanted
@@ -28,7 +28,7 @@ logger = logging.getLogger("cxone_idem")
 
 def random_version() -> str:
     """Return a version that no other write carries."""
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 class Claims:
@@ -120,19 +120,31 @@ class Claims:
 
         What `claim` would raise stands in the answer, in the order of the keys.
         """
+        return self.decide(self.start(wanted, invocation))
+
+    def start(self, wanted: Sequence[Wanted], invocation: Invocation) -> list[Acquisition]:
+        """Send the first write for each of many different keys; `decide` tells how they ended."""
         ways = [self._way(one, invocation) for one in wanted]
-        walking = [way for way in ways if way.outcome is None]
+        self._send([way for way in ways if way.outcome is None])
+        return ways
+
+    def decide(self, ways: Sequence[Acquisition]) -> list[Claimed | AlreadyDone | IdemError]:
+        """Bring each way to its outcome, in as few requests as the store can."""
+        while walking := [way for way in ways if way.outcome is None]:
+            self._send(walking)
+        return [way.outcome for way in ways if way.outcome is not None]
+
+    def _send(self, ways: Sequence[Acquisition]) -> None:
+        replies = self._writer.put_many([way.next_write() for way in ways])
         reached = False
-        while walking:
-            replies = self._writer.put_many([way.next_write() for way in walking])
-            for way, (answer, reading) in zip(walking, replies, strict=True):
-                way.take(answer, reading)
-                reached = reached or not isinstance(answer, StoreError)
-            walking = [way for way in walking if way.outcome is None]
-        self._free([way.in_doubt for way in ways if way.in_doubt])
+        for way, (answer, reading) in zip(ways, replies, strict=True):
+            way.take(answer, reading)
+            reached = reached or not isinstance(answer, StoreError)
+        in_doubt = [way.in_doubt for way in ways if way.in_doubt]
+        if in_doubt:
+            self._free(in_doubt)
         if reached:
             self._holdings.record_unrecorded()
-        return [way.outcome for way in ways if way.outcome is not None]
 
     def complete_all(self, claims: Sequence[Claimed]) -> list[IdemError | None]:
         """Complete many claims in as few requests as the store can; return each one's error."""

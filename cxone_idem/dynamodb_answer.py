@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
@@ -46,8 +47,14 @@ _SERVER_ERROR_STATUS = 500
 def date_seconds(response: Mapping[str, Any]) -> int | None:
     """Return the `Date` of an answer in epoch seconds; None if it has none."""
     date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return _epoch_seconds(date) if date else None
+
+
+# Many answers come in one second, and parsing a date costs more than all else done with an answer.
+@lru_cache(maxsize=4)
+def _epoch_seconds(date: str) -> int | None:
     try:
-        return int(parsedate_to_datetime(date).timestamp()) if date else None
+        return int(parsedate_to_datetime(date).timestamp())
     except ValueError:
         return None
 

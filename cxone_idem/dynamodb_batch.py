@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from cxone_idem.record import NO_VERSION
 from cxone_idem.store import Answer, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from cxone_idem.item import Item, Layout
     from cxone_idem.store import Store
@@ -66,38 +65,21 @@ class StatementBatches:
         return self._read(writes, response)
 
     def _read(self, writes: Sequence[Write], response: Any) -> list[Answer | StoreError]:
-        answers: dict[int, Answer | StoreError] = {}
-        duplicates: list[int] = []
+        answers: list[Answer | StoreError] = []
         date = date_seconds(response)
-        for number, (write, said) in enumerate(zip(writes, response["Responses"], strict=True)):
+        for write, said in zip(writes, response["Responses"], strict=True):
             error = said.get("Error")
             code = error and error.get("Code")
             if error is None:
-                answers[number] = Answer(written=True, date_seconds=date)
+                answers.append(Answer(written=True, date_seconds=date))
             elif code == "ConditionalCheckFailed":
-                answers[number] = self._refused(error.get("Item"), date)
+                answers.append(self._refused(error.get("Item"), date))
             elif code == "DuplicateItem":
-                duplicates.append(number)
+                answers.append(Answer(written=False, told=False, date_seconds=date))
             else:
                 # Throttled or forbidden: a single write has the SDK's retries, and tells more.
-                (answers[number],) = self._without_batch([write], code)
-        answers.update(
-            zip(duplicates, self._reassert([writes[n] for n in duplicates]), strict=True)
-        )
-        return [answers[number] for number in range(len(writes))]
-
-    def _reassert(self, refused: list[Write]) -> Iterator[Answer | StoreError]:
-        """Learn what refused some inserts, which does not come with the refusal.
-
-        Writing each again over its own version succeeds if that insert had landed and its answer
-        was lost; otherwise it is refused, and the item comes with this refusal.
-        """
-        again = [Write(write.record, write.record.version) for write in refused]
-        for answer in self._put_chunk(again):
-            if isinstance(answer, Answer):
-                yield replace(answer, writes=answer.writes + 1)
-            else:
-                yield answer
+                answers += self._without_batch([write], code)
+        return answers
 
     def _refused(self, item: Item | None, date: int | None) -> Answer | StoreError:
         try:

@@ -30,6 +30,7 @@ RESERVED_ATTRIBUTES = frozenset(
 _AT_WORK = frozenset({"INPROGRESS", "IN_PROGRESS"})
 """A `status` that some libraries (Powertools among them) write before the work is done."""
 
+_ORIGIN_FIELDS = tuple(field.name for field in fields(Origin))
 _ORIGIN_NUMBERS = frozenset({"receive_count", "sent_at_ms"})
 
 
@@ -117,10 +118,10 @@ def _marker(partition_key: str, ttl: Any) -> Record:
 
 def _origin_to_map(origin: Origin) -> Item:
     typed: Item = {}
-    for field in fields(origin):
-        value = getattr(origin, field.name)
+    for name in _ORIGIN_FIELDS:
+        value = getattr(origin, name)
         if value is not None:
-            typed[field.name] = {"N" if field.name in _ORIGIN_NUMBERS else "S": str(value)}
+            typed[name] = {"N" if name in _ORIGIN_NUMBERS else "S": str(value)}
     return typed
 
 
@@ -128,12 +129,12 @@ def _origin_from_map(attribute: Any) -> Origin:
     """Read what can be read: the origin is evidence for people and decides nothing."""
     members = _member(attribute, "M")
     known: dict[str, Any] = {}
-    for field in fields(Origin):
-        typed = _member(members, field.name)
-        if field.name in _ORIGIN_NUMBERS:
-            known[field.name] = _number(typed)
+    for name in _ORIGIN_FIELDS:
+        typed = _member(members, name)
+        if name in _ORIGIN_NUMBERS:
+            known[name] = _number(typed)
         else:
-            known[field.name] = _optional_text(typed)
+            known[name] = _optional_text(typed)
     return Origin(**known)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.acquisition import Wanted
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.errors import IdemError, InProgressError, KeyMissingError, OtherContentError
 from cxone_idem.events import find_fingerprint, find_key, parse_envelope
@@ -18,15 +19,13 @@ if TYPE_CHECKING:
 
 
 class Job:
-    """A message, its event and key, and the claim on that key."""
+    """A message, its event and key, and what became of them."""
 
     def __init__(self, message: Message, config: Config, invocation: Invocation) -> None:
         self.message = message
         self.envelope: dict[str, Any] = {}
         self.key = ""
         self.fingerprint: str | None = None
-        self.claimed: Claimed | AlreadyDone | IdemError | None = None
-        """What claiming ahead gave, until it is used."""
         self.fate: Fate | None = None
         self.record: Record | None = None
         self.first: Origin | None = None
@@ -40,6 +39,11 @@ class Job:
             self.fate = Fate.KEY_MISSING
             self.error = error
         self.origin = message.origin(self.envelope, invocation)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is to be claimed for the message."""
+        return Wanted(self.key, self.origin, self.fingerprint)
 
     def note(self, found: Claimed | AlreadyDone | IdemError) -> None:
         """Keep what a claim found out, as evidence."""

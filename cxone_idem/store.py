@@ -19,10 +19,10 @@ class Answer:
     written: bool
     seen: Record | None = None
     """The record that refused the write; None if written, or if no item stands there."""
+    told: bool = True
+    """False if the store refused the write without saying what stands there."""
     date_seconds: int | None = None
     """The store's own clock when it answered, cut to whole epoch seconds; None if it tells none."""
-    writes: int = 1
-    """How many writes it took to learn this."""
 
 
 class Write(NamedTuple):
@@ -49,7 +49,8 @@ class BatchStore(Store, Protocol):
     def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
         """Do what `put_if` does for each write, of different keys, and answer in their order.
 
-        One write's fate says nothing of another's, and a failure is an answer too.
+        One write's fate says nothing of another's, and a failure is an answer too. A refusal may
+        leave untold what stands there (`Answer.told`).
         """
 
 

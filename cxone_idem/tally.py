@@ -11,7 +11,7 @@ from cxone_idem.record import State
 
 if TYPE_CHECKING:
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
+    from cxone_idem.store import Answer, Write
 
 # The most values one metric may have in a line ("Specification: Embedded metric format").
 _REQUESTS_MAX = 100
@@ -56,12 +56,15 @@ class Tally:
                 # A clock that is set back makes no request faster than instant.
                 self._counts.request_ms.append(max(0, took_ms))
 
-    def write(self, written: Record, answer: Answer) -> None:
+    def write(self, write: Write, answer: Answer) -> None:
         """Count a write that the store answered."""
-        own = is_own(written, answer.seen)
+        written, expected_version = write
+        # What replaces its own version asks whether it stands there already.
+        again = answer.written and expected_version == written.version
+        own = again or is_own(written, answer.seen)
         # A refused write is charged by the item that stands there ("DynamoDB read and write
         # operations" in its Developer Guide).
-        units = answer.writes * write_units(answer.seen or written)
+        units = write_units(answer.seen or written)
         with self._lock:
             self._counts.write_units += units
             self._counts.lost_answers += own

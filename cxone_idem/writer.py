@@ -88,5 +88,5 @@ class Writer:
         date_seconds = None
         if not isinstance(answer, StoreError):
             date_seconds = answer.date_seconds
-            self.tally.write(write.record, answer)
+            self.tally.write(write, answer)
         return Reply(answer, self._clock.observe(sent_ms, date_seconds))

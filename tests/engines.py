@@ -158,8 +158,11 @@ def _send_to_moto(request: AWSPreparedRequest) -> AWSResponse | None:
 
 
 @contextmanager
-def running(engine: str) -> Iterator[Callable[[], Any]]:
-    """Run an engine; yield what makes a fresh table on it."""
+def running(engine: str, *, for_long: bool = False) -> Iterator[Callable[[], Any]]:
+    """Run an engine; yield what makes a fresh table on it.
+
+    `for_long` gives an engine that gets faster with time, at the price of a slow start.
+    """
     if engine == "memory":
         yield MemoryTable
     elif engine == "moto":
@@ -167,7 +170,7 @@ def running(engine: str) -> Iterator[Callable[[], Any]]:
         with moto.mock_aws():
             yield lambda: DynamoDBTable(frozenset({"items"}), None, _send_to_moto)
     else:
-        with _served(engine) as endpoint:
+        with _served(engine, for_long=for_long) as endpoint:
             capabilities = frozenset({"items", "races", "processes"})
             yield lambda: DynamoDBTable(capabilities, endpoint, send)
 
@@ -179,7 +182,7 @@ def is_missing(engine: str) -> bool:
 
 
 @contextmanager
-def _served(engine: str) -> Iterator[str]:
+def _served(engine: str, *, for_long: bool) -> Iterator[str]:
     if engine == "ministack":
         with ministack() as url:
             yield url
@@ -187,7 +190,7 @@ def _served(engine: str) -> Iterator[str]:
     port = free_port()
     command = [
         "java",
-        "-XX:TieredStopAtLevel=1",
+        *([] if for_long else ["-XX:TieredStopAtLevel=1"]),
         "-XX:+UseSerialGC",
         "-Djava.library.path=./DynamoDBLocal_lib",
         "-jar",

@@ -12,6 +12,7 @@ import pytest
 from cxone_idem import Cause, Config, ConfigError, Deduplicator, DynamoDBStore, MemoryStore, Origin
 from cxone_idem.metrics import DUPLICATES, UNITS, document, values
 from cxone_idem.record import Record, State
+from cxone_idem.store import Answer, Write
 from cxone_idem.tally import Counts, Tally, write_units
 from tests.clocks import MovableClock, TellsTime
 from tests.engines import MemoryTable
@@ -186,6 +187,16 @@ def test_every_metric_can_be_written() -> None:
     assert found["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
     nothing = check_document(json.dumps(document(values([], Counts()), "m", "n", 1)))
     assert counted(nothing) == {"messages": 0}
+
+
+def test_an_insert_found_standing_after_all_is_a_lost_answer() -> None:
+    """A refused insert of a batch is asked after by the same record over its own version."""
+    written = Record("k", State.IN_PROGRESS, "v1", 1, 0, None)
+    tally = Tally()
+    tally.write(Write(written, None), Answer(written=False, told=False))
+    tally.write(Write(written, "v1"), Answer(written=True))
+    tally.write(Write(written, "v0"), Answer(written=True))
+    assert tally.take() == Counts(write_units=3, lost_answers=1)
 
 
 def test_a_tally_holds_no_more_than_a_line_can() -> None:
