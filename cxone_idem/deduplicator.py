@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cxone_idem.claims import Claims, random_version
 from cxone_idem.config import Config, checked_workers
 from cxone_idem.invocation import Invocation
+from cxone_idem.key_quality import KeyQuality
 from cxone_idem.sqs_batch import (
     BatchResponse,
     Envelope,
@@ -48,7 +49,7 @@ class Deduplicator(Claims):
         """
         super().__init__(store, config, now=now, new_version=new_version)
         self._on_outcome = checked_hook(on_outcome)
-        self._looking_on: list[Observer] = []
+        self._looking_on: list[Observer] = [KeyQuality(self.config.key, self.config.fingerprint)]
         if self.config.metrics:
             self._looking_on.append(self._metrics_line(now))
 

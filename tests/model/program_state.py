@@ -11,6 +11,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.config import Config
+from cxone_idem.key_quality import KeyQuality
 from cxone_idem.tally import Tally
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ NAME_MARK = "~"
 """Begins every version and delivery id: two states that differ in such names alone are one."""
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
-# A tally decides nothing: two states that differ in what was counted go on alike.
-_SAME_EVERYWHERE = (Config, ModuleType, Tally, type, type(Lock()))
+# What only looks on decides nothing: two states that differ in what it saw go on alike.
+_SAME_EVERYWHERE = (Config, KeyQuality, ModuleType, Tally, type, type(Lock()))
 
 
 class Opaque:
