@@ -13,6 +13,7 @@ from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import (
+    AttemptsExhaustedError,
     ClaimLostError,
     ConfigError,
     IdemError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyDone",
+    "AttemptsExhaustedError",
     "Cause",
     "ClaimLostError",
     "Claimed",

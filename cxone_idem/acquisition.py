@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cxone_idem import protocol
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.errors import (
+    AttemptsExhaustedError,
     ClaimLostError,
     IdemError,
     InProgressError,
@@ -44,13 +45,14 @@ class Acquisition:
     many keys in one request go the same way.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 -- what is wanted, and what this process writes with
         self,
         wanted: Wanted,
         where: str,
         writer: Writer,
         holdings: Holdings,
         lease_ms: Callable[[], int],
+        max_attempts: int,
     ) -> None:
         self.key = wanted.key
         self.where = where
@@ -61,6 +63,7 @@ class Acquisition:
         self._writer = writer
         self._holdings = holdings
         self._lease_ms = lease_ms
+        self._max_attempts = max_attempts
         self._needed_ms = 0
         self._told = True
         self._seen: Record | None = None
@@ -98,7 +101,9 @@ class Acquisition:
         verdict = (
             Verdict.OWNED
             if answer.written
-            else protocol.judge_refused_claim(claim.record, seen, reading.earliest_ms)
+            else protocol.judge_refused_claim(
+                claim.record, seen, reading.earliest_ms, self._max_attempts
+            )
         )
         if verdict is Verdict.OWNED:
             if over is not None and over.state is State.IN_PROGRESS:
@@ -106,6 +111,8 @@ class Acquisition:
             self._own(claim, reading)
         elif seen is None or verdict is Verdict.TAKE_OVER:
             pass
+        elif verdict is Verdict.EXHAUSTED:
+            self.outcome = AttemptsExhaustedError(self.key, self._max_attempts, seen)
         elif verdict is Verdict.IN_PROGRESS:
             retry_after_ms = seen.lease_until_ms - reading.earliest_ms
             self.outcome = InProgressError(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.claims_ahead import ClaimsAhead
 from cxone_idem.committer import Committer
-from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, OtherContentError
+from cxone_idem.errors import IdemError, OtherContentError
 from cxone_idem.fate import DELETED, Fate
-from cxone_idem.job import Job, lanes
+from cxone_idem.job import Job, lanes, refusal
 from cxone_idem.outcome_log import tell
 from cxone_idem.protocol import is_other_content
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from cxone_idem.outcome import Outcome
     from cxone_idem.record import Record
     from cxone_idem.sqs_message import Message
-
-logger = logging.getLogger("cxone_idem")
 
 # As many claims as go into one request (BatchExecuteStatement takes 25 statements).
 _CHUNK = 25
@@ -48,7 +46,10 @@ class BatchRun:
         self._completing: dict[Claimed, Job] = {}
         self._done: dict[str, Record] = {}
         """The record of each key whose work is done, as far as this batch knows."""
-        self._blocked_groups: set[str] = set()
+        self._blocked_groups: set[str | None] = set()
+        self._held_groups: set[str | None] = set()
+        """Groups whose next message waits for another worker."""
+        self._patience = claims.patience(invocation)
         self._ahead = ClaimsAhead(claims, invocation)
         self._stopping = False
         self._last: Job | None = None
@@ -56,6 +57,7 @@ class BatchRun:
     def settle(self, messages: Sequence[Message]) -> list[Outcome]:
         """Bring every message to its end. Only BaseExceptions of the handler get out."""
         jobs: list[Job] = []
+        waiting: list[Job] = []
         size = _CHUNK * self._max_workers
         try:
             for start in range(0, len(messages), size):
@@ -64,24 +66,44 @@ class BatchRun:
                     for message in messages[start : start + size]
                 ]
                 jobs += chunk
-                self._settle_chunk(chunk, last=len(jobs) == len(messages))
+                waiting += self._settle_chunk(chunk, chunk, last=len(jobs) == len(messages))
+            self._wait_for(waiting)
         finally:
             self._note_completions()
         return [job.outcome() for job in jobs]
 
-    def _settle_chunk(self, jobs: list[Job], *, last: bool) -> None:
+    def _wait_for(self, waiting: list[Job]) -> None:
+        """Settle what other workers had as they get done with it, until patience is over."""
+        while waiting:
+            held = [job for job in waiting if job.fate is Fate.IN_PROGRESS]
+            pause_seconds = self._patience.next_pause_seconds(
+                min(job.retry_after_seconds for job in held)
+            )
+            if not pause_seconds:
+                break
+            self._claims.sleep(pause_seconds)
+            self._held_groups.clear()
+            for job in held:
+                job.ask_again()
+            waiting = self._settle_chunk(waiting, held)
+        for job in waiting:
+            job.give_up()
+            tell(job.outcome())
+
+    def _settle_chunk(self, jobs: list[Job], ahead: list[Job], *, last: bool = False) -> list[Job]:
+        """Settle `jobs`, claiming for those `ahead`; return what waits for another worker.
+
+        In a FIFO group all that stands behind such a message waits with it.
+        """
         self._ahead = ClaimsAhead(self._claims, self._invocation)
         try:
-            self._ahead.start(self._wanted(jobs))
+            self._ahead.start(self._wanted(ahead))
             jobs = self._ahead.in_order(jobs)
             if self._max_workers == 1:
                 self._last = jobs[-1] if last else None
-                for job in jobs:
-                    self._settle_one(job)
-                return
+                return self._settle_lane(jobs)
             with ThreadPoolExecutor(self._max_workers) as pool:
-                for _ in pool.map(self._settle_lane, lanes(jobs)):
-                    pass
+                return [*chain.from_iterable(pool.map(self._settle_lane, lanes(jobs)))]
         finally:
             self._ahead.give_back_unused()
 
@@ -90,15 +112,26 @@ class BatchRun:
         if self._claims.config.disabled or self._out_of_time():
             return []
         first: dict[str, Job] = {}
+        stopped = self._blocked_groups | self._held_groups
         for job in jobs:
-            blocked = job.message.group in self._blocked_groups
-            if job.fate is None and not blocked and job.key not in self._done:
+            if job.fate is None and job.message.group not in stopped and job.key not in self._done:
                 first.setdefault(job.key, job)
         return list(first.values())
 
-    def _settle_lane(self, lane: list[Job]) -> None:
+    def _settle_lane(self, lane: list[Job]) -> list[Job]:
+        waiting = []
         for job in lane:
-            self._settle_one(job)
+            if job.message.group not in self._held_groups:
+                self._settle_one(job)
+                if not self._waits(job):
+                    continue
+                if job.message.group is not None:
+                    self._held_groups.add(job.message.group)
+            waiting.append(job)
+        return waiting
+
+    def _waits(self, job: Job) -> bool:
+        return job.fate is Fate.IN_PROGRESS and not self._patience.over
 
     def _settle_one(self, job: Job) -> None:
         if self._stopping:
@@ -108,6 +141,8 @@ class BatchRun:
         except BaseException:
             self._stopping = True
             raise
+        if self._waits(job):
+            return
         if job.fate is not Fate.COMPLETED:
             tell(job.outcome())
         job.envelope = {}
@@ -119,11 +154,11 @@ class BatchRun:
         if known is not None:
             return known
         if self._claims.config.disabled:
-            return Fate.UNPROTECTED if self._works(job) else Fate.HANDLER_FAILED
+            return Fate.UNPROTECTED if job.works(self._run) else Fate.HANDLER_FAILED
         outcome = self._ahead.outcome(job)
         job.note(outcome)
         if isinstance(outcome, IdemError):
-            return _fate_of(outcome)
+            return refusal(outcome)
         if isinstance(outcome, AlreadyDone):
             self._done.setdefault(job.key, outcome.record)
             return Fate.ALREADY_DONE
@@ -148,44 +183,23 @@ class BatchRun:
 
     def _run_claimed(self, job: Job, claim: Claimed) -> Fate:
         try:
-            worked = self._works(job)
+            worked = job.works(self._run)
         except BaseException:
-            self._ahead.give_back([claim])
+            self._ahead.give_back([claim], begun=True)
             raise
         if not worked:
-            self._ahead.give_back([claim])
+            self._ahead.give_back([claim], begun=True)
             return Fate.HANDLER_FAILED
         self._done[job.key] = claim.record
         self._completing[claim] = job
         self._committer.submit(claim, last=job is self._last)
         return Fate.COMPLETED
 
-    def _works(self, job: Job) -> bool:
-        try:
-            self._run(job.envelope)
-        except Exception as error:  # noqa: BLE001 -- the one boundary of a message; told with its outcome
-            job.error = error
-            return False
-        return True
-
     def _out_of_time(self) -> bool:
-        remaining_ms = self._invocation.remaining_ms()
-        return (
-            remaining_ms is not None
-            and remaining_ms < self._claims.config.min_remaining_seconds * 1000
-        )
+        return self._invocation.spare_seconds(self._claims.config.min_remaining_seconds) < 0
 
     def _note_completions(self) -> None:
         for claim, error in self._committer.close().items():
             job = self._completing[claim]
-            job.record, job.error = claim.record, error
-            if error:
-                lost = isinstance(error, ClaimLostError)
-                job.fate = Fate.CLAIM_LOST if lost else Fate.UNRECORDED
+            job.note_completion(claim, error)
             tell(job.outcome())
-
-
-def _fate_of(error: IdemError) -> Fate:
-    if isinstance(error, (InProgressError, ClaimLostError)):
-        return Fate.IN_PROGRESS
-    return Fate.OTHER_CONTENT if isinstance(error, OtherContentError) else Fate.STORE_FAILED

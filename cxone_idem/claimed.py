@@ -161,9 +161,14 @@ def complete_all(claims: Sequence[Claimed], writer: Writer) -> list[IdemError | 
     return [by_claim.get(claim) for claim in claims]
 
 
-def release_all(claims: Sequence[Claimed], writer: Writer) -> list[IdemError | None]:
-    """Release many claims in as few requests as the store can; return each one's error."""
-    errors = _write_all(claims, protocol.released, writer)
+def release_all(
+    claims: Sequence[Claimed], writer: Writer, *, begun: bool
+) -> list[IdemError | None]:
+    """Release many claims in as few requests as the store can; return each one's error.
+
+    What was not `begun` under any of them was no attempt.
+    """
+    errors = _write_all(claims, protocol.released if begun else protocol.returned, writer)
     for claim in claims:
         claim._holdings.drop(claim)  # noqa: SLF001 -- this module's own
     return errors

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from cxone_idem.acquisition import Acquisition, Wanted
 from cxone_idem.claimed import AlreadyDone, Claimed, complete_all, release_all
 from cxone_idem.config import Config
-from cxone_idem.errors import ClaimLostError, IdemError, StoreError
+from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
 from cxone_idem.events import checked_key, fingerprint_of
 from cxone_idem.holdings import Holdings
 from cxone_idem.invocation import Invocation
+from cxone_idem.patience import Patience
 from cxone_idem.record import Origin, partition_key
 from cxone_idem.store import AcceptEverything, Store
 from cxone_idem.writer import Writer
@@ -31,18 +32,28 @@ def random_version() -> str:
     return os.urandom(16).hex()
 
 
+def random_share() -> float:
+    """Return a random number from 0 to 1."""
+    # The system's: a generator seeded before a snapshot would repeat itself in each copy of it.
+    return os.urandom(1)[0] / 255
+
+
 class Claims:
     """The four verbs on one store. Thread-safe."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that this process does not decide for itself
         self,
         store: Store,
         config: Config | None = None,
         *,
         now: Callable[[], float] = time.time,
         new_version: Callable[[], str] = random_version,
+        sleep: Callable[[float], object] = time.sleep,
+        share: Callable[[], float] = random_share,
     ) -> None:
         self.config = Config() if config is None else config
+        self.sleep = sleep
+        self._share = share
         self._holdings = Holdings()
         if self.config.disabled:
             logger.warning("CXONE_IDEM_DISABLED is set: every event runs, duplicates included")
@@ -65,18 +76,31 @@ class Claims:
         `fingerprint` is JSON content in which all events of the key agree, such as a conversation
         id; a short hash of it is stored.
 
-        Raises `InProgressError` while another worker holds the key (retry after its
-        `retry_after_seconds`), `OtherContentError` if the key is taken by an event of another
-        fingerprint (never retry: change the key), `KeyMissingError` if `key` is no non-blank text
-        (never retry) and `StoreError` if the store cannot tell (its message says whether retrying
-        helps).
+        While another worker holds the key this waits for up to `CXONE_IDEM_WAIT_SECONDS`, asking
+        again after growing pauses, and then raises `InProgressError` (retry after its
+        `retry_after_seconds`). Raises `OtherContentError` if the key is taken by an event of
+        another fingerprint, `AttemptsExhaustedError` beyond `CXONE_IDEM_MAX_ATTEMPTS` and
+        `KeyMissingError` if `key` is no non-blank text (never retry these), and `StoreError` if the
+        store cannot tell (its message says whether retrying helps).
         """
         content = None if fingerprint is None else fingerprint_of(fingerprint)
         wanted = Wanted(key, origin or Origin(), content)
-        (outcome,) = self.claim_all([wanted], Invocation(context))
-        if isinstance(outcome, IdemError):
-            raise outcome
-        return outcome
+        invocation = Invocation(context)
+        patience = self.patience(invocation)
+        while True:
+            (outcome,) = self.claim_all([wanted], invocation)
+            if isinstance(outcome, InProgressError):
+                pause_seconds = patience.next_pause_seconds(outcome.retry_after_seconds)
+                if pause_seconds:
+                    self.sleep(pause_seconds)
+                    continue
+            if isinstance(outcome, IdemError):
+                raise outcome
+            return outcome
+
+    def patience(self, invocation: Invocation) -> Patience:
+        """Return how long to wait for workers elsewhere from now on."""
+        return Patience(self.config, invocation, self._share)
 
     def complete(self, key_or_claim: str | Claimed) -> None:
         """Record that the work is done; see `Claimed.complete`."""
@@ -150,9 +174,12 @@ class Claims:
         """Complete many claims in as few requests as the store can; return each one's error."""
         return complete_all(claims, self._writer)
 
-    def release_all(self, claims: Sequence[Claimed]) -> list[IdemError | None]:
-        """Release many claims in as few requests as the store can; return each one's error."""
-        return release_all(claims, self._writer)
+    def release_all(self, claims: Sequence[Claimed], *, begun: bool) -> list[IdemError | None]:
+        """Release many claims in as few requests as the store can; return each one's error.
+
+        What was not `begun` under any of them was no attempt.
+        """
+        return release_all(claims, self._writer, begun=begun)
 
     def _way(self, wanted: Wanted, invocation: Invocation) -> Acquisition:
         """Return the way to a claim on a key; at its end already if this process knows it done."""
@@ -163,6 +190,7 @@ class Claims:
             self._writer,
             self._holdings,
             lambda: invocation.lease_ms(self.config.lease_seconds),
+            self.config.max_attempts,
         )
         unrecorded = self._done_but_unrecorded(wanted.key, where)
         done = unrecorded.record if unrecorded else self._holdings.done(where, self._writer)
@@ -172,6 +200,6 @@ class Claims:
 
     def _free(self, claims: list[Claimed]) -> None:
         """Try once to release claims that may stand in the store, so that nobody waits them out."""
-        for claim, error in zip(claims, self.release_all(claims), strict=True):
+        for claim, error in zip(claims, self.release_all(claims, begun=False), strict=True):
             if error:
                 logger.debug("key %r was not released: %s", claim.key, error)

@@ -58,17 +58,18 @@ class ClaimsAhead:
             try:
                 outcome.freshen()
             except IdemError as error:
-                self.give_back([outcome])
+                self.give_back([outcome], begun=False)
                 return error
         return outcome
 
     def give_back_unused(self) -> None:
         """Release what was claimed for messages that were not started."""
         claims = [way.outcome for way in self._ways.values()]
-        self.give_back([claim for claim in claims if isinstance(claim, Claimed)])
+        self.give_back([claim for claim in claims if isinstance(claim, Claimed)], begun=False)
 
-    def give_back(self, claims: list[Claimed]) -> None:
+    def give_back(self, claims: list[Claimed], *, begun: bool) -> None:
         """Release claims; one that cannot be released ends with its lease."""
-        for claim, error in zip(claims, self._claims.release_all(claims), strict=True):
+        errors = self._claims.release_all(claims, begun=begun)
+        for claim, error in zip(claims, errors, strict=True):
             if error:
                 logger.warning("key %r was not released: %s", claim.key, error)

@@ -23,6 +23,8 @@ _ATTRIBUTE_NAME_MAX = 255
 _NAMESPACE_MAX = 255
 # More threads than this share one processor's time and one connection pool to no one's gain.
 _WORKERS_MAX = 100
+# SQS's own limit on receives before a dead-letter queue (`maxReceiveCount`, SQS API Reference).
+_ATTEMPTS_MAX = 1000
 
 
 def _setting(
@@ -78,6 +80,22 @@ class Config:
         least=1,
         most=_WORKERS_MAX,
         unit="threads",
+    )
+    # 900 s: no Lambda invocation lasts longer.
+    wait_seconds: float = _setting(
+        0,
+        "how long to wait for a key in progress elsewhere before its message fails; each look is a"
+        " write",
+        least=0,
+        most=900,
+    )
+    max_attempts: int = _setting(
+        0,
+        "how often the work on a key is begun at most; then its message fails unrun; `0` is no"
+        " limit",
+        least=0,
+        most=_ATTEMPTS_MAX,
+        unit="attempts",
     )
     metrics: str = _setting(
         "",

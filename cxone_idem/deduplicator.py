@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.claims import Claims, random_version
+from cxone_idem.claims import Claims, random_share, random_version
 from cxone_idem.config import Config, checked_workers
 from cxone_idem.invocation import Invocation
 from cxone_idem.key_quality import KeyQuality
@@ -33,7 +33,7 @@ class Deduplicator(Claims):
     On Lambda make it outside the handler: its connection then serves every invocation.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that this process does not decide for itself
         self,
         store: Store,
         config: Config | None = None,
@@ -41,13 +41,15 @@ class Deduplicator(Claims):
         on_outcome: Callable[[Outcome], object] | None = None,
         now: Callable[[], float] = time.time,
         new_version: Callable[[], str] = random_version,
+        sleep: Callable[[float], object] = time.sleep,
+        share: Callable[[], float] = random_share,
     ) -> None:
         """Work on `store`. `on_outcome` is called once for each message of a settled batch.
 
-        It can change no outcome: what it raises is logged. `now` (epoch seconds) and `new_version`
+        It can change no outcome: what it raises is logged. `now` (epoch seconds) and what follows
         are for tests.
         """
-        super().__init__(store, config, now=now, new_version=new_version)
+        super().__init__(store, config, now=now, new_version=new_version, sleep=sleep, share=share)
         self._on_outcome = checked_hook(on_outcome)
         self._looking_on: list[Observer] = [KeyQuality(self.config.key, self.config.fingerprint)]
         if self.config.metrics:

@@ -87,6 +87,32 @@ class OtherContentError(IdemError):
         )
 
 
+class AttemptsExhaustedError(IdemError):
+    """The key was tried as often as is allowed, and never completed. Retrying never helps.
+
+    In a batch the message fails without being run, so it ends in the dead-letter queue. `attempts`
+    counts the claims under which work was begun; `record` says whose delivery the last one had.
+    """
+
+    def __init__(self, key: str, limit: int, record: Record) -> None:
+        super().__init__(key, limit, record)
+        self.key = key
+        self.limit = limit
+        self.record = record
+
+    @property
+    def attempts(self) -> int:
+        """How often the work was begun."""
+        return self.record.generation
+
+    def __str__(self) -> str:
+        return (
+            f"key {self.key!r} was tried {self.attempts} times, as CXONE_IDEM_MAX_ATTEMPTS is"
+            f" {self.limit}, and never completed, so it is not run again; retrying does not help:"
+            " mend what makes it fail, raise the limit, and redrive its dead letter"
+        )
+
+
 class ClaimLostError(IdemError):
     """The claim is not (or no longer) this worker's; nothing was changed. Retrying never helps.
 

@@ -29,6 +29,7 @@ _SAYS = {
     Fate.SAME_BATCH: (logging.INFO, "message %s is a duplicate of %r in its own batch: %s"),
     Fate.IN_PROGRESS: (logging.INFO, "message %s comes back later: %s"),
     Fate.OTHER_CONTENT: (logging.ERROR, "message %s is no duplicate: %s"),
+    Fate.ATTEMPTS_EXHAUSTED: (logging.ERROR, "message %s is not run: %s"),
     Fate.HANDLER_FAILED: (logging.ERROR, "message %s, key %r: process_event raised"),
     Fate.KEY_MISSING: (logging.ERROR, "message %s has no key: %s"),
     Fate.STORE_FAILED: (logging.ERROR, "message %s was not claimed: %s"),

@@ -9,9 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import Cause, Config, ConfigError, Deduplicator, DynamoDBStore, MemoryStore, Origin
+from cxone_idem import (
+    Cause,
+    Config,
+    ConfigError,
+    Deduplicator,
+    DynamoDBStore,
+    Fate,
+    MemoryStore,
+    Origin,
+    Outcome,
+)
 from cxone_idem.metrics import DUPLICATES, UNITS, document, values
 from cxone_idem.record import Record, State
+from cxone_idem.sqs_message import read_batch
 from cxone_idem.store import Answer, Write
 from cxone_idem.tally import Counts, Tally, write_units
 from tests.clocks import MovableClock, TellsTime
@@ -175,6 +186,14 @@ def test_lost_answers_are_counted_when_recognised(
     assert "lost_answers" not in measure(deduplicator, batch_of("l"))
     failing.fails = None
     assert measure(deduplicator, batch_of("m"))["lost_answers"] == 1
+
+
+@pytest.mark.parametrize("fate", Fate, ids=lambda fate: fate.value)
+def test_every_fate_is_counted(fate: Fate) -> None:
+    """No message is without a metric, whatever became of it."""
+    (message,) = read_batch(batch_of("k"))
+    counts = values([Outcome(message, fate, "k", Origin())], Counts())
+    assert sum(bool(value) for value in counts.values()) > 1
 
 
 def test_every_metric_can_be_written() -> None:

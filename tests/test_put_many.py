@@ -12,6 +12,7 @@ from botocore.exceptions import ConnectionClosedError
 from cxone_idem import DynamoDBStore, MemoryStore, StoreError
 from cxone_idem.record import NO_VERSION, Origin, Record, State
 from cxone_idem.store import Answer, Write
+from tests.aws_answers import Body
 from tests.engines import send
 
 if TYPE_CHECKING:
@@ -152,16 +153,6 @@ def test_a_lost_answer_to_a_batch_is_recognised(items: Any) -> None:
         assert seen
         assert seen.version == write.record.version
     assert len(lost) == 1
-
-
-class Body:
-    """A response's body, as botocore reads it."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def stream(self, **_: object) -> list[bytes]:
-        return [self._content]
 
 
 @pytest.mark.parametrize(

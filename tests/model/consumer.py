@@ -6,7 +6,12 @@ import json
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from cxone_idem import ClaimLostError, InProgressError, StoreError
+from cxone_idem import (
+    AttemptsExhaustedError,
+    ClaimLostError,
+    InProgressError,
+    StoreError,
+)
 from cxone_idem.record import Origin
 from tests.model.process import Stop
 from tests.model.world import KEYS
@@ -37,6 +42,9 @@ def by_the_verbs(claims: Deduplicator, messages: Messages, tape: Tape) -> None:
         outcome = claims.claim(KEYS[key], origin=Origin(message_id=delivery))
     except InProgressError:
         tape.note("in progress")
+        return
+    except AttemptsExhaustedError:
+        tape.note("exhausted")
         return
     except StoreError:
         tape.note("unclaimed")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from threading import Condition, Lock
-from types import FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.config import Config
@@ -22,7 +22,8 @@ NAME_MARK = "~"
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
 # What only looks on decides nothing: two states that differ in what it saw go on alike.
-_SAME_EVERYWHERE = (Config, KeyQuality, ModuleType, Tally, type, type(Lock()))
+_ONLOOKERS = (KeyQuality, Tally)
+_SAME_EVERYWHERE = (BuiltinFunctionType, Config, ModuleType, *_ONLOOKERS, type, type(Lock()))
 
 
 class Opaque:
