@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "create-table": "cxone_idem.cli.create_table",
     "config": "cxone_idem.cli.config",
     "doctor": "cxone_idem.cli.doctor",
+    "duplicates": "cxone_idem.cli.duplicates",
 }
 """The module of each command; the module's `command` is a click command."""
 
