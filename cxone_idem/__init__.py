@@ -9,8 +9,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.cause import Cause
-from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed
 from cxone_idem.config import Config
+from cxone_idem.current import current_claim
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import (
     AttemptsExhaustedError,
@@ -20,6 +21,7 @@ from cxone_idem.errors import (
     InProgressError,
     KeyMissingError,
     OtherContentError,
+    ResultMissingError,
     StoreError,
 )
 from cxone_idem.fate import Fate
@@ -30,6 +32,7 @@ from cxone_idem.record import Origin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxone_idem.decorator import once
     from cxone_idem.dynamodb import DynamoDBStore
     from cxone_idem.invocation import LambdaContext
     from cxone_idem.sqs_batch import BatchResponse, Envelope
@@ -52,10 +55,13 @@ __all__ = [
     "Origin",
     "OtherContentError",
     "Outcome",
+    "ResultMissingError",
     "StoreError",
     "claim",
     "complete",
+    "current_claim",
     "extend",
+    "once",
     "process_batch",
     "release",
 ]
@@ -75,9 +81,9 @@ def claim(
     return _deduplicator().claim(key, context=context, origin=origin, fingerprint=fingerprint)
 
 
-def complete(key_or_claim: str | Claimed) -> None:
-    """Record that the work is done; see `Deduplicator.complete`."""
-    _deduplicator().complete(key_or_claim)
+def complete(key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None:
+    """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
+    _deduplicator().complete(key_or_claim, result=result)
 
 
 def release(key_or_claim: str | Claimed) -> None:
@@ -117,5 +123,9 @@ def __getattr__(name: str) -> Any:
         from cxone_idem.dynamodb import DynamoDBStore  # noqa: PLC0415
 
         return DynamoDBStore
+    if name == "once":  # not in a module of that name, which would then stand in its place
+        from cxone_idem.decorator import once  # noqa: PLC0415
+
+        return once
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

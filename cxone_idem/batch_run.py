@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.claims_ahead import ClaimsAhead
 from cxone_idem.committer import Committer
+from cxone_idem.current import under
 from cxone_idem.errors import IdemError, OtherContentError
 from cxone_idem.fate import DELETED, Fate
 from cxone_idem.job import Job, lanes, refusal
 from cxone_idem.outcome_log import tell
 from cxone_idem.protocol import is_other_content
+from cxone_idem.record import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -154,7 +156,8 @@ class BatchRun:
         if known is not None:
             return known
         if self._claims.config.disabled:
-            return Fate.UNPROTECTED if job.works(self._run) else Fate.HANDLER_FAILED
+            with under(None):
+                return Fate.UNPROTECTED if job.works(self._run) else Fate.HANDLER_FAILED
         outcome = self._ahead.outcome(job)
         job.note(outcome)
         if isinstance(outcome, IdemError):
@@ -183,13 +186,15 @@ class BatchRun:
 
     def _run_claimed(self, job: Job, claim: Claimed) -> Fate:
         try:
-            worked = job.works(self._run)
+            with under(claim):
+                worked = job.works(self._run)
         except BaseException:
             self._ahead.give_back([claim], begun=True)
             raise
         if not worked:
             self._ahead.give_back([claim], begun=True)
-            return Fate.HANDLER_FAILED
+            if claim.record.state is not State.DONE:  # a transaction of the handler's had committed
+                return Fate.HANDLER_FAILED
         self._done[job.key] = claim.record
         self._completing[claim] = job
         self._committer.submit(claim, last=job is self._last)

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.acquisition import Acquisition, Wanted
-from cxone_idem.claimed import AlreadyDone, Claimed, complete_all, release_all
+from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed, complete_all, release_all
 from cxone_idem.config import Config
 from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
 from cxone_idem.events import checked_key, fingerprint_of
@@ -102,9 +102,9 @@ class Claims:
         """Return how long to wait for workers elsewhere from now on."""
         return Patience(self.config, invocation, self._share)
 
-    def complete(self, key_or_claim: str | Claimed) -> None:
-        """Record that the work is done; see `Claimed.complete`."""
-        self._held(key_or_claim).complete()
+    def complete(self, key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None:
+        """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
+        self._held(key_or_claim).complete(result=result)
 
     def release(self, key_or_claim: str | Claimed) -> None:
         """Give the key up undone; see `Claimed.release`."""
@@ -113,6 +113,14 @@ class Claims:
     def extend(self, key_or_claim: str | Claimed) -> None:
         """Make the lease last its full length from now; see `Claimed.extend`."""
         self._held(key_or_claim).extend()
+
+    def open_claims(self) -> list[Claimed]:
+        """Return the claims that this process works under now, for a heartbeat to extend."""
+        return self._holdings.open()
+
+    def record_unrecorded(self) -> None:
+        """Try again to record work that is done, but whose completion the store did not take."""
+        self._holdings.record_unrecorded()
 
     def _held(self, key_or_claim: str | Claimed) -> Claimed:
         if isinstance(key_or_claim, Claimed):
@@ -193,7 +201,7 @@ class Claims:
             self.config.max_attempts,
         )
         unrecorded = self._done_but_unrecorded(wanted.key, where)
-        done = unrecorded.record if unrecorded else self._holdings.done(where, self._writer)
+        done = unrecorded.done_record if unrecorded else self._holdings.done(where, self._writer)
         if done:
             way.already_done(done)
         return way

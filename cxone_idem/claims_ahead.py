@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.errors import IdemError
+from cxone_idem.record import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,5 +72,5 @@ class ClaimsAhead:
         """Release claims; one that cannot be released ends with its lease."""
         errors = self._claims.release_all(claims, begun=begun)
         for claim, error in zip(claims, errors, strict=True):
-            if error:
+            if error and claim.record.state is not State.DONE:  # a handler's transaction commits it
                 logger.warning("key %r was not released: %s", claim.key, error)

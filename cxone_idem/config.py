@@ -97,6 +97,11 @@ class Config:
         most=_ATTEMPTS_MAX,
         unit="attempts",
     )
+    align_visibility: bool = _setting(
+        False,  # noqa: FBT003
+        "`true` has a message that failed come back when it is worth another try, not after the"
+        " queue's visibility timeout",
+    )
     metrics: str = _setting(
         "",
         "CloudWatch namespace, such as `cxone_idem`, for one line of metrics a batch on stdout; by"
@@ -174,9 +179,10 @@ class Config:
                 f"{variable('namespace')}={self.namespace!r} is not a text of up to 255 printable"
                 " characters without '#'"
             )
-        disabled: Any = self.disabled
-        if not isinstance(disabled, bool):
-            mistakes.append(f"{variable('disabled')}={disabled!r} is not True or False")
+        for name in ("align_visibility", "disabled"):
+            switch: Any = getattr(self, name)
+            if not isinstance(switch, bool):
+                mistakes.append(f"{variable(name)}={switch!r} is not True or False")
         metrics: Any = self.metrics
         if metrics and not _is_metrics_namespace(metrics):
             mistakes.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claims import Claims, random_share, random_version
@@ -23,6 +24,7 @@ from cxone_idem.store import AcceptEverything, Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cxone_idem.aligner import Aligner
     from cxone_idem.invocation import LambdaContext
     from cxone_idem.outcome import Outcome
 
@@ -67,7 +69,9 @@ class Deduplicator(Claims):
         Raises `ConfigError`, which lists every wrong variable.
         """
         config = Config.from_environ(environ)
-        return cls(_store(config), config, on_outcome=on_outcome)
+        deduplicator = cls(_store(config), config, on_outcome=on_outcome)
+        _ = deduplicator._aligner  # its client, too, belongs in Lambda's init phase
+        return deduplicator
 
     def process_batch(
         self,
@@ -90,24 +94,49 @@ class Deduplicator(Claims):
         `event` is not from SQS or a message has no id, and `TypeError` if `process_event` is no
         plain function; then the whole batch comes back.
         """
+        return batch_response(
+            self.settle(event, process_event, Invocation(context), max_workers=max_workers)
+        )
+
+    def settle(
+        self,
+        event: Any,
+        process_event: Callable[[Envelope], object],
+        invocation: Invocation,
+        *,
+        max_workers: int | None = None,
+    ) -> list[Outcome]:
+        """Do what `process_batch` does, in any invocation; say what became of each message."""
         workers = self.config.max_workers if max_workers is None else checked_workers(max_workers)
-        outcomes = settle_batch(self, event, process_event, Invocation(context), workers)
-        for observer in self._observers():
+        outcomes = settle_batch(self, event, process_event, invocation, workers)
+        for observer in self._observers(invocation):
             show(outcomes, observer)
         if self._on_outcome is not None:
             for outcome in outcomes:
                 show(outcome, self._on_outcome)
-        return batch_response(outcomes)
+        return outcomes
 
-    def _observers(self) -> Sequence[Observer]:
+    def _observers(self, invocation: Invocation) -> Sequence[Observer]:
         """Return what looks on when a batch is settled."""
-        return self._looking_on
+        looking_on = list(self._looking_on)
+        if self._aligner:
+            looking_on.append(partial(self._aligner.align, invocation=invocation))
+        return looking_on
 
     def _metrics_line(self, now: Callable[[], float]) -> Observer:
         # Imported here: who writes no metrics need not load what writes them.
         from cxone_idem.metrics import MetricsLine  # noqa: PLC0415
 
         return MetricsLine(self.config.metrics, self.config.namespace, self._writer.tally, now)
+
+    @cached_property
+    def _aligner(self) -> Aligner | None:
+        if not self.config.align_visibility:
+            return None
+        # Imported here: only who asks for it pays for the SQS client.
+        from cxone_idem.aligner import Aligner  # noqa: PLC0415
+
+        return Aligner()
 
 
 def _store(config: Config) -> Store:

@@ -95,12 +95,7 @@ class DynamoDBStore:
         (`ReturnValuesOnConditionCheckFailure`, PutItem in the DynamoDB API Reference).
         """
         try:
-            response = self._send(
-                TableName=self._table,
-                Item=self._layout.to_item(record),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **self._condition(expected_version),
-            )
+            response = self._send(**self._put(record, expected_version))
         except ClientError as error:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 return self._refused(expected_version, error.response)
@@ -128,6 +123,21 @@ class DynamoDBStore:
             # At random, or two Regions would meet again.
             self._sleep(pause_seconds * random.random())  # noqa: S311 -- no secret
         return self._client.put_item(**request)
+
+    def transaction_item(self, write: Write) -> dict[str, Any]:
+        """Return the entry of TransactWriteItems that does what `put_if` would.
+
+        It needs the same permission ("Using IAM with DynamoDB transactions", Developer Guide).
+        """
+        return {"Put": self._put(*write)}
+
+    def _put(self, record: Record, expected_version: str | None) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "Item": self._layout.to_item(record),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **self._condition(expected_version),
+        }
 
     def _condition(self, expected_version: str | None) -> dict[str, Any]:
         if expected_version is None:

@@ -130,6 +130,25 @@ class ClaimLostError(IdemError):
         return f"no claim on key {self.key!r}: {self.reason}"
 
 
+class ResultMissingError(IdemError):
+    """The work on the key is done, but what it returned is not stored. Retrying never helps.
+
+    Raised where a duplicate asks for the first run's result, if that run was completed without one
+    (`store_result` was off, a batch did the work) or with one that could not be stored: that run
+    logged an error saying why. The work is not to be done again.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return (
+            f"the work on key {self.key!r} is done, but its result is not stored; retrying does not"
+            " help: look for an error that the first run logged, or complete with a result"
+        )
+
+
 class StoreError(IdemError):
     """The store refused or never answered. Whether retrying helps stands in the message.
 
@@ -162,4 +181,25 @@ class StoreError(IdemError):
             evidence += f", code {self.code}"
         if self.request_id:
             evidence += f", request id {self.request_id}"
+        return f"{self.problem} ({evidence})"
+
+
+class QueueError(IdemError):
+    """SQS refused or never answered. Whether retrying helps stands in the message.
+
+    `code` is AWS's own (None if it never answered). No message is lost by it: what was not deleted
+    comes back, and is dropped then if its work is done.
+    """
+
+    def __init__(self, problem: str, queue: str, operation: str, code: str | None = None) -> None:
+        super().__init__(problem, queue, operation, code)
+        self.problem = problem
+        self.queue = queue
+        self.operation = operation
+        self.code = code
+
+    def __str__(self) -> str:
+        evidence = f"{self.operation} on queue {self.queue!r}"
+        if self.code:
+            evidence += f", code {self.code}"
         return f"{self.problem} ({evidence})"

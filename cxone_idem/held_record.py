@@ -32,6 +32,8 @@ class HeldRecord:
         self._writer = writer
         # Writes whose answer never came: any of them may be what stands in the store.
         self._unanswered: list[Record] = []
+        # Those of them that were sent here, and not in a transaction of the user's.
+        self._lost: set[str] = set()
 
     def write(self, change: Change, lease_ms: int = 0) -> Reading:
         """Write the record as `change` makes it, against the version this claim wrote last."""
@@ -51,7 +53,8 @@ class HeldRecord:
         """Take in the answer to a write; False if it has to be made again on an earlier one."""
         if isinstance(answer, StoreError):
             if answer.outcome_unknown:
-                self._unanswered.append(wanted)
+                self.may_have_landed(wanted)
+                self._lost.add(wanted.version)
             raise answer
         if answer.written or protocol.is_own(wanted, answer.seen):
             self.record = wanted
@@ -59,12 +62,17 @@ class HeldRecord:
         self._adopt(answer.seen)
         return self.record.state is wanted.state is not State.IN_PROGRESS
 
+    def may_have_landed(self, wanted: Record) -> None:
+        """Remember a write whose answer does not come here, so as to recognise it."""
+        self._unanswered.append(wanted)
+
     def _adopt(self, seen: Record | None) -> None:
         """Go on from an earlier write of ours that landed unanswered; raise if `seen` is none."""
         for earlier in self._unanswered:
             if protocol.is_own(earlier, seen):
                 self._unanswered.remove(earlier)
-                self._writer.tally.lost_answer()
+                if earlier.version in self._lost:
+                    self._writer.tally.lost_answer()
                 self.record = earlier
                 return
         raise ClaimLostError(self.key, _loss(seen))

@@ -23,6 +23,7 @@ RESERVED_ATTRIBUTES = frozenset(
         "done_at_ms",
         "origin",
         "fingerprint",
+        "result",
     }
 )
 """The attribute names a table's partition key and TTL attribute must not have."""
@@ -62,6 +63,8 @@ class Layout:
             item["origin"] = {"M": origin}
         if record.fingerprint is not None:
             item["fingerprint"] = {"S": record.fingerprint}
+        if record.result is not None:
+            item["result"] = {"S": record.result}
         return item
 
     def to_record(self, item: Mapping[str, Any]) -> Record:
@@ -90,6 +93,7 @@ class Layout:
             done_at_ms=_number(item.get("done_at_ms")),
             origin=_origin_from_map(item.get("origin")),
             fingerprint=_optional_text(item.get("fingerprint")),
+            result=_optional_text(item.get("result")),
         )
 
 

@@ -109,14 +109,15 @@ def extended(held: Record, stamp: Stamp) -> Record:
     )
 
 
-def completed(held: Record, stamp: Stamp) -> Record:
-    """Return `held` as done; its retention counts from now."""
+def completed(held: Record, stamp: Stamp, result: str | None = None) -> Record:
+    """Return `held` as done, with its result if it is to be kept; its retention counts from now."""
     return replace(
         held,
         state=State.DONE,
         version=stamp.version,
         expires_at=stamp.expires_at,
         done_at_ms=stamp.now_ms,
+        result=result,
     )
 
 

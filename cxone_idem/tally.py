@@ -85,12 +85,13 @@ class Tally:
 def write_units(record: Record) -> int:
     """Return the write units of one write of `record`, by an upper bound of its item's size.
 
-    One for each KB or part of it; what the SDK repeats by itself is not seen. Counted rather than
-    asked of DynamoDB (`ReturnConsumedCapacity`), which tells nothing of refused writes.
+    One for each KB or part of it; what the SDK repeats by itself or the user's own transaction
+    writes is not seen. Counted rather than asked of DynamoDB (`ReturnConsumedCapacity`), which
+    tells nothing of refused writes.
     """
     size = _FIXED_BYTES + _bytes(record.partition_key) + _bytes(record.version)
     size += sum(_bytes(getattr(record.origin, part.name)) for part in fields(record.origin))
-    size += _bytes(record.fingerprint)
+    size += _bytes(record.fingerprint) + _bytes(record.result)
     return -(-size // _UNIT_BYTES)
 
 

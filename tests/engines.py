@@ -118,12 +118,11 @@ def _session() -> boto3.Session:
     return boto3.Session()
 
 
-def client_for(endpoint: str | None) -> Any:
+def client_for(endpoint: str | None, attempts: int = 4) -> Any:
     """Return a client for an engine, patient enough for a busy machine."""
+    retries: Any = {"mode": "standard", "total_max_attempts": attempts}
     return _session().client(
-        "dynamodb",
-        endpoint_url=endpoint,
-        config=ClientConfig(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}),
+        "dynamodb", endpoint_url=endpoint, config=ClientConfig(read_timeout=20, retries=retries)
     )
 
 
@@ -158,7 +157,7 @@ def running(engine: str, *, for_long: bool = False) -> Iterator[Callable[[], Any
             yield lambda: DynamoDBTable(frozenset({"items"}), None, _send_to_moto)
     else:
         with _served(engine, for_long=for_long) as endpoint:
-            capabilities = frozenset({"items", "races", "processes"})
+            capabilities = frozenset({"items", "races", "processes", "transactions"})
             yield lambda: DynamoDBTable(capabilities, endpoint, send)
 
 

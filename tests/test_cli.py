@@ -23,13 +23,13 @@ from cxone_idem.config import variable
 from cxone_idem.dynamodb_answer import from_response
 from cxone_idem.dynamodb_reader import RecordReader
 from cxone_idem.record import NO_VERSION, Origin, Record, State
-from tests.clocks import START_SECONDS, MovableClock
+from tests.clocks import MovableClock
 from tests.command import Said, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NOW_MS = int(START_SECONDS * 1000)
+NOW_MS = 1_800_000_000_000
 
 
 @pytest.fixture

@@ -22,21 +22,25 @@ ROOMS = [
     {"record"},
     {"cause"},
     {"errors"},
-    {"item", "protocol", "store", "events", "invocation", "clock"},
-    {"memory", "dynamodb_answer", "config", "holdings", "fate", "tally"},
+    {"item", "protocol", "store", "events", "invocation", "clock", "result"},
+    {"memory", "dynamodb_answer", "config", "holdings", "fate", "service", "tally"},
     {"writer"},
     {"dynamodb_batch", "held_record", "sqs_message", "patience", "subject"},
     {"outcome"},
-    {"dynamodb", "claimed", "committer"},
-    {"acquisition", "outcome_log"},
+    {"dynamodb", "claimed", "committer", "visibility", "sqs_queue", "current"},
+    {"acquisition", "outcome_log", "aligner"},
     {"job", "key_quality"},
     {"claims"},
     {"claims_ahead", "metrics"},
     {"batch_run"},
     {"sqs_batch"},
     {"deduplicator"},
+    {"event_function", "doers"},
+    {"decorator"},
     {"__init__"},
     {"testing"},
+    {"heartbeat"},
+    {"consumer"},
     {"dynamodb_reader", "dynamodb_table"},
     {"cli.__init__", "cli.exit", "cli.terminal", "cli.words"},
     {"cli.epilog", "cli.sighting", "cli.evidence"},
@@ -54,7 +58,9 @@ ROOMS = [
         "doctor.role",
     },
     {"doctor.examination"},
+    {"dead_letters"},
     {"cli.show", "cli.release", "cli.create_table", "cli.config", "cli.doctor"},
+    {"cli.consume", "cli.dead_letters"},
     {"cli.group"},
     {"__main__"},
 ]
@@ -67,6 +73,7 @@ AT_THE_SDK = {
     "dynamodb_reader",
     "dynamodb_table",
     "doctor.account",
+    "sqs_queue",
 }
 
 MODULES = {
@@ -103,6 +110,22 @@ import cxone_idem
 print(sorted(name for name in sys.modules if name.split(".")[0] in ("boto3", "botocore")))
 """
     assert run(code, CXONE_IDEM_LEASE_SECONDS="wrong").strip() == "[]"
+
+
+def test_what_few_use_is_not_loaded_by_the_rest() -> None:
+    """A claim, its completion and a batch need neither `@once` nor results: cold starts count."""
+    code = """
+import sys, cxone_idem
+deduplicator = cxone_idem.Deduplicator(cxone_idem.MemoryStore())
+deduplicator.claim("k"); deduplicator.complete("k"); deduplicator.claim("k")
+deduplicator.process_batch({"Records": []}, print)
+print(sorted({"decorator", "doers", "event_function", "result"} & {m[11:] for m in sys.modules}))
+from cxone_idem.decorator import once
+import cxone_idem.decorator
+from cxone_idem import once as exported
+print(exported is once is cxone_idem.once)
+"""
+    assert run(code).split("\n")[:2] == ["[]", "True"]
 
 
 def test_the_module_functions_share_one_deduplicator_made_on_first_use() -> None:

@@ -74,7 +74,7 @@ def test_many_at_once_are_as_many_one_by_one(store: DynamoDBStore) -> None:
 
 def test_an_update_leaves_nothing_of_the_old_record(store: DynamoDBStore, items: Any) -> None:
     """A write is of the whole record: what the new one does not have is removed."""
-    done = record("a", "v1", State.DONE, done_at_ms=700)
+    done = record("a", "v1", State.DONE, done_at_ms=700, result="[1]")
     put_many(store, Write(done, None), Write(record("b", "v1"), None))
     bare = Record("a", State.RELEASED, "v2", 1, 1000, None)
     put_many(store, Write(bare, "v1"), Write(record("b", "v2"), "v1"))

@@ -17,6 +17,8 @@ COMMANDS: dict[str, str] = {
     "create-table": "cxone_idem.cli.create_table",
     "config": "cxone_idem.cli.config",
     "doctor": "cxone_idem.cli.doctor",
+    "consume": "cxone_idem.cli.consume",
+    "dead-letters": "cxone_idem.cli.dead_letters",
     "duplicates": "cxone_idem.cli.duplicates",
 }
 """The module of each command; the module's `command` is a click command."""
