@@ -84,7 +84,10 @@ class Claims:
         store cannot tell (its message says whether retrying helps).
         """
         content = None if fingerprint is None else fingerprint_of(fingerprint)
-        wanted = Wanted(key, origin or Origin(), content)
+        return self.claim_wanted(Wanted(key, origin or Origin(), content), context)
+
+    def claim_wanted(self, wanted: Wanted, context: LambdaContext | None) -> Claimed | AlreadyDone:
+        """Claim as `claim` does, with a fingerprint that is taken already."""
         invocation = Invocation(context)
         patience = self.patience(invocation)
         while True:
