@@ -8,20 +8,26 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.cause import Cause
 from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed
 from cxone_idem.config import Config
 from cxone_idem.current import current_claim
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import (
+    AttemptsExhaustedError,
     ClaimLostError,
     ConfigError,
     IdemError,
     InProgressError,
     KeyMissingError,
+    OtherContentError,
     ResultMissingError,
     StoreError,
 )
+from cxone_idem.fate import Fate
 from cxone_idem.memory import MemoryStore
+from cxone_idem.outcome import Outcome
+from cxone_idem.record import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,16 +39,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyDone",
+    "AttemptsExhaustedError",
+    "Cause",
     "ClaimLostError",
     "Claimed",
     "Config",
     "ConfigError",
     "Deduplicator",
     "DynamoDBStore",
+    "Fate",
     "IdemError",
     "InProgressError",
     "KeyMissingError",
     "MemoryStore",
+    "Origin",
+    "OtherContentError",
+    "Outcome",
     "ResultMissingError",
     "StoreError",
     "claim",
@@ -58,9 +70,15 @@ _default: Deduplicator | None = None
 _default_lock = Lock()
 
 
-def claim(key: str, *, context: LambdaContext | None = None) -> Claimed | AlreadyDone:
+def claim(
+    key: str,
+    *,
+    context: LambdaContext | None = None,
+    origin: Origin | None = None,
+    fingerprint: Any = None,
+) -> Claimed | AlreadyDone:
     """Claim the work on `key`; see `Deduplicator.claim`."""
-    return _deduplicator().claim(key, context=context)
+    return _deduplicator().claim(key, context=context, origin=origin, fingerprint=fingerprint)
 
 
 def complete(key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None:

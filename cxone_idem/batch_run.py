@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.claims_ahead import ClaimsAhead
 from cxone_idem.committer import Committer
 from cxone_idem.current import under
-from cxone_idem.errors import ClaimLostError, IdemError, InProgressError
+from cxone_idem.errors import IdemError, OtherContentError
 from cxone_idem.fate import DELETED, Fate
-from cxone_idem.job import Job, lanes
+from cxone_idem.job import Job, lanes, refusal
+from cxone_idem.outcome_log import tell
+from cxone_idem.protocol import is_other_content
 from cxone_idem.record import State
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from cxone_idem.claims import Claims
     from cxone_idem.invocation import Invocation
     from cxone_idem.outcome import Outcome
-    from cxone_idem.record import Origin
+    from cxone_idem.record import Record
     from cxone_idem.sqs_message import Message
 
 logger = logging.getLogger("cxone_idem")
@@ -45,15 +49,20 @@ class BatchRun:
         self._max_workers = max_workers
         self._committer = Committer(claims)
         self._completing: dict[Claimed, Job] = {}
-        self._done: dict[str, Origin] = {}
-        """Whose delivery did the work of each key that is done, as far as this batch knows."""
-        self._blocked_groups: set[str] = set()
+        self._done: dict[str, Record] = {}
+        """The record of each key whose work is done, as far as this batch knows."""
+        self._blocked_groups: set[str | None] = set()
+        self._held_groups: set[str | None] = set()
+        """Groups whose next message waits for another worker."""
+        self._patience = claims.patience(invocation)
+        self._ahead = ClaimsAhead(claims, invocation)
         self._stopping = False
         self._last: Job | None = None
 
     def settle(self, messages: Sequence[Message]) -> list[Outcome]:
         """Bring every message to its end. Only BaseExceptions of the handler get out."""
         jobs: list[Job] = []
+        waiting: list[Job] = []
         size = _CHUNK * self._max_workers
         try:
             for start in range(0, len(messages), size):
@@ -62,45 +71,72 @@ class BatchRun:
                     for message in messages[start : start + size]
                 ]
                 jobs += chunk
-                if self._max_workers == 1 and len(jobs) == len(messages):
-                    self._last = jobs[-1]
-                self._settle_chunk(chunk)
+                waiting += self._settle_chunk(chunk, chunk, last=len(jobs) == len(messages))
+            self._wait_for(waiting)
         finally:
             self._note_completions()
         return [job.outcome() for job in jobs]
 
-    def _settle_chunk(self, jobs: list[Job]) -> None:
+    def _wait_for(self, waiting: list[Job]) -> None:
+        """Settle what other workers had as they get done with it, until patience is over."""
+        while waiting:
+            held = [job for job in waiting if job.fate is Fate.IN_PROGRESS]
+            pause_seconds = self._patience.next_pause_seconds(
+                min(job.retry_after_seconds for job in held)
+            )
+            if not pause_seconds:
+                break
+            self._claims.sleep(pause_seconds)
+            self._held_groups.clear()
+            for job in held:
+                job.ask_again()
+            waiting = self._settle_chunk(waiting, held)
+        for job in waiting:
+            job.give_up()
+            tell(job.outcome())
+
+    def _settle_chunk(self, jobs: list[Job], ahead: list[Job], *, last: bool = False) -> list[Job]:
+        """Settle `jobs`, claiming for those `ahead`; return what waits for another worker.
+
+        In a FIFO group all that stands behind such a message waits with it.
+        """
+        self._ahead = ClaimsAhead(self._claims, self._invocation)
         try:
-            self._claim_ahead(jobs)
+            self._ahead.start(self._wanted(ahead))
+            jobs = self._ahead.in_order(jobs)
             if self._max_workers == 1:
-                for job in jobs:
-                    self._settle_one(job)
-                return
+                self._last = jobs[-1] if last else None
+                return self._settle_lane(jobs)
             with ThreadPoolExecutor(self._max_workers) as pool:
-                for _ in pool.map(self._settle_lane, lanes(jobs)):
-                    pass
+                return [*chain.from_iterable(pool.map(self._settle_lane, lanes(jobs)))]
         finally:
-            self._give_back([job.claimed for job in jobs if isinstance(job.claimed, Claimed)])
+            self._ahead.give_back_unused()
 
-    def _claim_ahead(self, jobs: list[Job]) -> None:
-        """Claim in one request what is sure to be wanted: the first message of each key."""
+    def _wanted(self, jobs: list[Job]) -> list[Job]:
+        """Return whose keys are sure to be wanted: the first message of each."""
         if self._claims.config.disabled or self._out_of_time():
-            return
+            return []
         first: dict[str, Job] = {}
+        stopped = self._blocked_groups | self._held_groups
         for job in jobs:
-            blocked = job.message.group in self._blocked_groups
-            if job.fate is None and not blocked and job.key not in self._done:
+            if job.fate is None and job.message.group not in stopped and job.key not in self._done:
                 first.setdefault(job.key, job)
-        jobs = list(first.values())
-        for job, outcome in zip(jobs, self._claim(jobs), strict=True):
-            job.claimed = outcome
+        return list(first.values())
 
-    def _claim(self, jobs: list[Job]) -> list[Claimed | AlreadyDone | IdemError]:
-        return self._claims.claim_all([(job.key, job.origin) for job in jobs], self._invocation)
-
-    def _settle_lane(self, lane: list[Job]) -> None:
+    def _settle_lane(self, lane: list[Job]) -> list[Job]:
+        waiting = []
         for job in lane:
-            self._settle_one(job)
+            if job.message.group not in self._held_groups:
+                self._settle_one(job)
+                if not self._waits(job):
+                    continue
+                if job.message.group is not None:
+                    self._held_groups.add(job.message.group)
+            waiting.append(job)
+        return waiting
+
+    def _waits(self, job: Job) -> bool:
+        return job.fate is Fate.IN_PROGRESS and not self._patience.over
 
     def _settle_one(self, job: Job) -> None:
         if self._stopping:
@@ -110,6 +146,10 @@ class BatchRun:
         except BaseException:
             self._stopping = True
             raise
+        if self._waits(job):
+            return
+        if job.fate is not Fate.COMPLETED:
+            tell(job.outcome())
         job.envelope = {}
         if job.message.group is not None and job.fate not in DELETED:
             self._blocked_groups.add(job.message.group)
@@ -120,18 +160,13 @@ class BatchRun:
             return known
         if self._claims.config.disabled:
             with under(None):
-                return Fate.UNPROTECTED if self._works(job) else Fate.HANDLER_FAILED
-        outcome = self._outcome(job)
+                return Fate.UNPROTECTED if job.works(self._run) else Fate.HANDLER_FAILED
+        outcome = self._ahead.outcome(job)
         job.note(outcome)
-        if isinstance(outcome, (InProgressError, ClaimLostError)):
-            logger.info("message %s comes back later: %s", job.message.id, outcome)
-            return Fate.IN_PROGRESS
         if isinstance(outcome, IdemError):
-            logger.error("message %s was not claimed: %s", job.message.id, outcome)
-            return Fate.STORE_FAILED
+            return refusal(outcome)
         if isinstance(outcome, AlreadyDone):
-            logger.info("message %s is a duplicate of %r, done already", job.message.id, job.key)
-            self._done.setdefault(job.key, outcome.record.origin)
+            self._done.setdefault(job.key, outcome.record)
             return Fate.ALREADY_DONE
         return self._run_claimed(job, outcome)
 
@@ -141,70 +176,43 @@ class BatchRun:
         if self._out_of_time():
             return Fate.NO_TIME
         if job.fate is None and job.key in self._done:
-            job.first = self._done[job.key]
-            return Fate.SAME_BATCH
+            return self._fate_after(job, self._done[job.key])
         return job.fate
 
-    def _outcome(self, job: Job) -> Claimed | AlreadyDone | IdemError:
-        """Return what a claim says now: made ahead, or made only here for a key seen before."""
-        outcome, job.claimed = job.claimed, None
-        if outcome is None:
-            (outcome,) = self._claim([job])
-        elif isinstance(outcome, Claimed):
-            try:
-                outcome.freshen()
-            except IdemError as error:
-                self._give_back([outcome])
-                return error
-        return outcome
+    def _fate_after(self, job: Job, done: Record) -> Fate:
+        """Say what becomes of a message whose key this batch has seen done."""
+        if is_other_content(job.fingerprint, done):
+            job.note(OtherContentError(job.key, done, job.origin))
+            return Fate.OTHER_CONTENT
+        job.record, job.first = done, done.origin
+        return Fate.SAME_BATCH
 
     def _run_claimed(self, job: Job, claim: Claimed) -> Fate:
         try:
             with under(claim):
-                worked = self._works(job)
+                worked = job.works(self._run)
         except BaseException:
-            self._give_back([claim])
+            self._ahead.give_back([claim], begun=True)
             raise
         if not worked:
-            self._give_back([claim])
+            self._ahead.give_back([claim], begun=True)
             if claim.record.state is not State.DONE:
                 return Fate.HANDLER_FAILED
-            logger.info("message %s is done: its transaction had committed", job.message.id)
-        self._done[job.key] = job.origin
+            logger.info(
+                "message %s is done: process_event raised, but its transaction had committed",
+                job.message.id,
+                exc_info=job.error,
+            )
+        self._done[job.key] = claim.record
         self._completing[claim] = job
         self._committer.submit(claim, last=job is self._last)
         return Fate.COMPLETED
 
-    def _works(self, job: Job) -> bool:
-        try:
-            self._run(job.envelope)
-        except Exception as error:
-            logger.exception("message %s, key %r: process_event raised", job.message.id, job.key)
-            job.error = error
-            return False
-        return True
-
     def _out_of_time(self) -> bool:
-        remaining_ms = self._invocation.remaining_ms()
-        return (
-            remaining_ms is not None
-            and remaining_ms < self._claims.config.min_remaining_seconds * 1000
-        )
-
-    def _give_back(self, claims: list[Claimed]) -> None:
-        for claim, error in zip(claims, self._claims.release_all(claims), strict=True):
-            if error and claim.record.state is not State.DONE:
-                logger.warning("key %r was not released: %s", claim.key, error)
+        return self._invocation.spare_seconds(self._claims.config.min_remaining_seconds) < 0
 
     def _note_completions(self) -> None:
         for claim, error in self._committer.close().items():
             job = self._completing[claim]
-            job.record, job.error = claim.record, error
-            if isinstance(error, ClaimLostError):
-                logger.error("message %s ran, perhaps a second time: %s", job.message.id, error)
-                job.fate = Fate.CLAIM_LOST
-            elif error:
-                logger.error(
-                    "message %s ran, but that is not recorded yet: %s", job.message.id, error
-                )
-                job.fate = Fate.UNRECORDED
+            job.note_completion(claim, error)
+            tell(job.outcome())

@@ -9,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cxone_idem import protocol
+from cxone_idem.cause import Cause, find_cause
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.held_record import HeldRecord, write_all
-from cxone_idem.record import Record, State
+from cxone_idem.record import Origin, Record, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,12 +42,19 @@ NO_RESULT: Final = _Result.NONE_GIVEN
 class AlreadyDone:
     """The work on a key is done: drop the event. Falsy."""
 
-    __slots__ = ("key", "record")
+    __slots__ = ("key", "origin", "record")
 
-    def __init__(self, key: str, record: Record) -> None:
+    def __init__(self, key: str, record: Record, origin: Origin | None = None) -> None:
         self.key = key
         self.record = record
         """Since when (`done_at_ms`), and by which delivery (`origin`)."""
+        self.origin = origin or Origin()
+        """Whose delivery this one is, as far as the caller said."""
+
+    @property
+    def cause(self) -> Cause:
+        """Why this delivery came although the work is done."""
+        return find_cause(self.record.origin, self.origin)
 
     @property
     def result(self) -> Any:
@@ -217,9 +225,14 @@ def complete_all(claims: Sequence[Claimed], writer: Writer) -> list[IdemError | 
     return [by_claim.get(claim) for claim in claims]
 
 
-def release_all(claims: Sequence[Claimed], writer: Writer) -> list[IdemError | None]:
-    """Release many claims in as few requests as the store can; return each one's error."""
-    errors = _write_all(claims, protocol.released, writer)
+def release_all(
+    claims: Sequence[Claimed], writer: Writer, *, begun: bool
+) -> list[IdemError | None]:
+    """Release many claims in as few requests as the store can; return each one's error.
+
+    What was not `begun` under any of them was no attempt.
+    """
+    errors = _write_all(claims, protocol.released if begun else protocol.returned, writer)
     for claim in claims:
         claim._holdings.drop(claim)  # noqa: SLF001 -- this module's own
         if claim.record.state is State.DONE:  # by a transaction whose answer was lost

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cxone_idem.acquisition import Acquisition
+from cxone_idem.acquisition import Acquisition, Wanted
 from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed, complete_all, release_all
 from cxone_idem.config import Config
-from cxone_idem.errors import ClaimLostError, IdemError, StoreError
-from cxone_idem.events import checked_key
+from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
+from cxone_idem.events import checked_key, fingerprint_of
 from cxone_idem.holdings import Holdings
 from cxone_idem.invocation import Invocation
+from cxone_idem.patience import Patience
 from cxone_idem.record import Origin, partition_key
 from cxone_idem.store import AcceptEverything, Store
 from cxone_idem.writer import Writer
@@ -26,22 +27,33 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cxone_idem")
 
 
-def _random_version() -> str:
-    return uuid.uuid4().hex
+def random_version() -> str:
+    """Return a version that no other write carries."""
+    return os.urandom(16).hex()
+
+
+def random_share() -> float:
+    """Return a random number from 0 to 1."""
+    # The system's: a generator seeded before a snapshot would repeat itself in each copy of it.
+    return os.urandom(1)[0] / 255
 
 
 class Claims:
     """The four verbs on one store. Thread-safe."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that this process does not decide for itself
         self,
         store: Store,
         config: Config | None = None,
         *,
         now: Callable[[], float] = time.time,
-        new_version: Callable[[], str] = _random_version,
+        new_version: Callable[[], str] = random_version,
+        sleep: Callable[[float], object] = time.sleep,
+        share: Callable[[], float] = random_share,
     ) -> None:
         self.config = Config() if config is None else config
+        self.sleep = sleep
+        self._share = share
         self._holdings = Holdings()
         if self.config.disabled:
             logger.warning("CXONE_IDEM_DISABLED is set: every event runs, duplicates included")
@@ -50,21 +62,47 @@ class Claims:
         self._writer = Writer(store, self.config.retention_seconds, now, new_version)
 
     def claim(
-        self, key: str, *, context: LambdaContext | None = None, origin: Origin | None = None
+        self,
+        key: str,
+        *,
+        context: LambdaContext | None = None,
+        origin: Origin | None = None,
+        fingerprint: Any = None,
     ) -> Claimed | AlreadyDone:
         """Claim the work on `key`: one conditional write, whatever stands there.
 
         On Lambda pass its `context`: the lease then ends with the invocation. `origin` says whose
-        delivery this is, for those who look at the record later.
+        delivery this is, for those who look at the record later and for the `cause` of duplicates.
+        `fingerprint` is JSON content in which all events of the key agree, such as a conversation
+        id; a short hash of it is stored.
 
-        Raises `InProgressError` while another worker holds the key (retry after its
-        `retry_after_seconds`), `KeyMissingError` if `key` is no non-blank text (never retry) and
-        `StoreError` if the store cannot tell (its message says whether retrying helps).
+        While another worker holds the key this waits for up to `CXONE_IDEM_WAIT_SECONDS`, asking
+        again after growing pauses, and then raises `InProgressError` (retry after its
+        `retry_after_seconds`). Raises `OtherContentError` if the key is taken by an event of
+        another fingerprint, `AttemptsExhaustedError` beyond `CXONE_IDEM_MAX_ATTEMPTS` and
+        `KeyMissingError` if `key` is no non-blank text (never retry these), and `StoreError` if the
+        store cannot tell (its message says whether retrying helps).
         """
-        (outcome,) = self.claim_all([(key, origin or Origin())], Invocation(context))
-        if isinstance(outcome, IdemError):
-            raise outcome
-        return outcome
+        content = None if fingerprint is None else fingerprint_of(fingerprint)
+        return self.claim_one(Wanted(key, origin or Origin(), content), Invocation(context))
+
+    def claim_one(self, wanted: Wanted, invocation: Invocation) -> Claimed | AlreadyDone:
+        """Claim what is wanted, after waiting for another worker if need be; see `claim`."""
+        patience = self.patience(invocation)
+        while True:
+            (outcome,) = self.claim_all([wanted], invocation)
+            if isinstance(outcome, InProgressError):
+                pause_seconds = patience.next_pause_seconds(outcome.retry_after_seconds)
+                if pause_seconds:
+                    self.sleep(pause_seconds)
+                    continue
+            if isinstance(outcome, IdemError):
+                raise outcome
+            return outcome
+
+    def patience(self, invocation: Invocation) -> Patience:
+        """Return how long to wait for workers elsewhere from now on."""
+        return Patience(self.config, invocation, self._share)
 
     def complete(self, key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None:
         """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
@@ -77,6 +115,14 @@ class Claims:
     def extend(self, key_or_claim: str | Claimed) -> None:
         """Make the lease last its full length from now; see `Claimed.extend`."""
         self._held(key_or_claim).extend()
+
+    def open_claims(self) -> list[Claimed]:
+        """Return the claims that this process works under now, for a heartbeat to extend."""
+        return self._holdings.open()
+
+    def record_unrecorded(self) -> None:
+        """Try again to record work that is done, but whose completion the store did not take."""
+        self._holdings.record_unrecorded()
 
     def _held(self, key_or_claim: str | Claimed) -> Claimed:
         if isinstance(key_or_claim, Claimed):
@@ -102,53 +148,68 @@ class Claims:
         return claim
 
     def claim_all(
-        self, wanted: Sequence[tuple[str, Origin]], invocation: Invocation
+        self, wanted: Sequence[Wanted], invocation: Invocation
     ) -> list[Claimed | AlreadyDone | IdemError]:
         """Claim many different keys in as few requests as the store can.
 
         What `claim` would raise stands in the answer, in the order of the keys.
         """
-        ways = [self._way(key, origin, invocation) for key, origin in wanted]
-        walking = [way for way in ways if way.outcome is None]
+        return self.decide(self.start(wanted, invocation))
+
+    def start(self, wanted: Sequence[Wanted], invocation: Invocation) -> list[Acquisition]:
+        """Send the first write for each of many different keys; `decide` tells how they ended."""
+        ways = [self._way(one, invocation) for one in wanted]
+        self._send([way for way in ways if way.outcome is None])
+        return ways
+
+    def decide(self, ways: Sequence[Acquisition]) -> list[Claimed | AlreadyDone | IdemError]:
+        """Bring each way to its outcome, in as few requests as the store can."""
+        while walking := [way for way in ways if way.outcome is None]:
+            self._send(walking)
+        return [way.outcome for way in ways if way.outcome is not None]
+
+    def _send(self, ways: Sequence[Acquisition]) -> None:
+        replies = self._writer.put_many([way.next_write() for way in ways])
         reached = False
-        while walking:
-            replies = self._writer.put_many([way.next_write() for way in walking])
-            for way, (answer, reading) in zip(walking, replies, strict=True):
-                way.take(answer, reading)
-                reached = reached or not isinstance(answer, StoreError)
-            walking = [way for way in walking if way.outcome is None]
-        self._free([way.in_doubt for way in ways if way.in_doubt])
+        for way, (answer, reading) in zip(ways, replies, strict=True):
+            way.take(answer, reading)
+            reached = reached or not isinstance(answer, StoreError)
+        in_doubt = [way.in_doubt for way in ways if way.in_doubt]
+        if in_doubt:
+            self._free(in_doubt)
         if reached:
             self._holdings.record_unrecorded()
-        return [way.outcome for way in ways if way.outcome is not None]
 
     def complete_all(self, claims: Sequence[Claimed]) -> list[IdemError | None]:
         """Complete many claims in as few requests as the store can; return each one's error."""
         return complete_all(claims, self._writer)
 
-    def release_all(self, claims: Sequence[Claimed]) -> list[IdemError | None]:
-        """Release many claims in as few requests as the store can; return each one's error."""
-        return release_all(claims, self._writer)
+    def release_all(self, claims: Sequence[Claimed], *, begun: bool) -> list[IdemError | None]:
+        """Release many claims in as few requests as the store can; return each one's error.
 
-    def _way(self, key: str, origin: Origin, invocation: Invocation) -> Acquisition:
-        """Return the way to a claim on `key`; at its end already if this process knows it done."""
-        where = partition_key(self.config.namespace, checked_key(key))
+        What was not `begun` under any of them was no attempt.
+        """
+        return release_all(claims, self._writer, begun=begun)
+
+    def _way(self, wanted: Wanted, invocation: Invocation) -> Acquisition:
+        """Return the way to a claim on a key; at its end already if this process knows it done."""
+        where = partition_key(self.config.namespace, checked_key(wanted.key))
         way = Acquisition(
-            key,
+            wanted,
             where,
-            origin,
             self._writer,
             self._holdings,
             lambda: invocation.lease_ms(self.config.lease_seconds),
+            self.config.max_attempts,
         )
-        unrecorded = self._done_but_unrecorded(key, where)
+        unrecorded = self._done_but_unrecorded(wanted.key, where)
         done = unrecorded.done_record if unrecorded else self._holdings.done(where, self._writer)
         if done:
-            way.outcome = AlreadyDone(key, done)
+            way.already_done(done)
         return way
 
     def _free(self, claims: list[Claimed]) -> None:
         """Try once to release claims that may stand in the store, so that nobody waits them out."""
-        for claim, error in zip(claims, self.release_all(claims), strict=True):
+        for claim, error in zip(claims, self.release_all(claims, begun=False), strict=True):
             if error:
                 logger.debug("key %r was not released: %s", claim.key, error)

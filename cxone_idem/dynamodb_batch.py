@@ -14,7 +14,7 @@ from cxone_idem.record import NO_VERSION
 from cxone_idem.store import Answer, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from cxone_idem.item import Item, Layout
     from cxone_idem.store import Store
@@ -25,7 +25,7 @@ _OPERATION = "BatchExecuteStatement"
 # The API's limit (BatchExecuteStatement in the DynamoDB API Reference).
 _STATEMENTS_MAX = 25
 # Every attribute a record can have, so that an update leaves none of an older one standing.
-_OPTIONAL = ("claimed_at_ms", "done_at_ms", "origin", "result")
+_OPTIONAL = ("claimed_at_ms", "done_at_ms", "origin", "fingerprint", "result")
 _LACKING = FORBIDDEN | {"UnknownOperationException", "ValidationException", "ValidationError"}
 
 
@@ -65,33 +65,21 @@ class StatementBatches:
         return self._read(writes, response)
 
     def _read(self, writes: Sequence[Write], response: Any) -> list[Answer | StoreError]:
-        answers: dict[int, Answer | StoreError] = {}
-        duplicates: list[int] = []
+        answers: list[Answer | StoreError] = []
         date = date_seconds(response)
-        for number, (write, said) in enumerate(zip(writes, response["Responses"], strict=True)):
+        for write, said in zip(writes, response["Responses"], strict=True):
             error = said.get("Error")
             code = error and error.get("Code")
             if error is None:
-                answers[number] = Answer(written=True, date_seconds=date)
+                answers.append(Answer(written=True, date_seconds=date))
             elif code == "ConditionalCheckFailed":
-                answers[number] = self._refused(error.get("Item"), date)
+                answers.append(self._refused(error.get("Item"), date))
             elif code == "DuplicateItem":
-                duplicates.append(number)
+                answers.append(Answer(written=False, told=False, date_seconds=date))
             else:
                 # Throttled or forbidden: a single write has the SDK's retries, and tells more.
-                (answers[number],) = self._without_batch([write], code)
-        answers.update(
-            zip(duplicates, self._reassert([writes[n] for n in duplicates]), strict=True)
-        )
-        return [answers[number] for number in range(len(writes))]
-
-    def _reassert(self, refused: list[Write]) -> Iterator[Answer | StoreError]:
-        """Learn what refused some inserts, which does not come with the refusal.
-
-        Writing each again over its own version succeeds if that insert had landed and its answer
-        was lost; otherwise it is refused, and the item comes with this refusal.
-        """
-        yield from self._put_chunk([Write(write.record, write.record.version) for write in refused])
+                answers += self._without_batch([write], code)
+        return answers
 
     def _refused(self, item: Item | None, date: int | None) -> Answer | StoreError:
         try:

@@ -47,6 +47,11 @@ class Holdings:
         with self._lock:
             return self._held.get(partition_key)
 
+    def open(self) -> list[Claimed]:
+        """Return the claims whose work is not done, oldest first."""
+        with self._lock:
+            return [claim for where, claim in self._held.items() if where not in self._unrecorded]
+
     def drop(self, claim: Claimed) -> None:
         """Forget `claim`: it is settled or lost."""
         where = claim.record.partition_key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 
@@ -41,6 +42,11 @@ class Invocation:
     def remaining_ms(self) -> int | None:
         """Return the milliseconds left; None if there is no deadline."""
         return None if self._context is None else self._context.get_remaining_time_in_millis()
+
+    def spare_seconds(self, min_remaining_seconds: float) -> float:
+        """Return for how long work may still be started; infinite if there is no deadline."""
+        remaining_ms = self.remaining_ms()
+        return math.inf if remaining_ms is None else remaining_ms / 1000 - min_remaining_seconds
 
     def lease_ms(self, lease_seconds: float) -> int:
         """Return how long a claim made now must last: until its holder is provably dead."""

@@ -22,6 +22,7 @@ RESERVED_ATTRIBUTES = frozenset(
         "claimed_at_ms",
         "done_at_ms",
         "origin",
+        "fingerprint",
         "result",
     }
 )
@@ -30,6 +31,7 @@ RESERVED_ATTRIBUTES = frozenset(
 _AT_WORK = frozenset({"INPROGRESS", "IN_PROGRESS"})
 """A `status` that some libraries (Powertools among them) write before the work is done."""
 
+_ORIGIN_FIELDS = tuple(field.name for field in fields(Origin))
 _ORIGIN_NUMBERS = frozenset({"receive_count", "sent_at_ms"})
 
 
@@ -59,6 +61,8 @@ class Layout:
         origin = _origin_to_map(record.origin)
         if origin:
             item["origin"] = {"M": origin}
+        if record.fingerprint is not None:
+            item["fingerprint"] = {"S": record.fingerprint}
         if record.result is not None:
             item["result"] = {"S": record.result}
         return item
@@ -88,6 +92,7 @@ class Layout:
             claimed_at_ms=_number(item.get("claimed_at_ms")),
             done_at_ms=_number(item.get("done_at_ms")),
             origin=_origin_from_map(item.get("origin")),
+            fingerprint=_optional_text(item.get("fingerprint")),
             result=_optional_text(item.get("result")),
         )
 
@@ -117,10 +122,10 @@ def _marker(partition_key: str, ttl: Any) -> Record:
 
 def _origin_to_map(origin: Origin) -> Item:
     typed: Item = {}
-    for field in fields(origin):
-        value = getattr(origin, field.name)
+    for name in _ORIGIN_FIELDS:
+        value = getattr(origin, name)
         if value is not None:
-            typed[field.name] = {"N" if field.name in _ORIGIN_NUMBERS else "S": str(value)}
+            typed[name] = {"N" if name in _ORIGIN_NUMBERS else "S": str(value)}
     return typed
 
 
@@ -128,12 +133,12 @@ def _origin_from_map(attribute: Any) -> Origin:
     """Read what can be read: the origin is evidence for people and decides nothing."""
     members = _member(attribute, "M")
     known: dict[str, Any] = {}
-    for field in fields(Origin):
-        typed = _member(members, field.name)
-        if field.name in _ORIGIN_NUMBERS:
-            known[field.name] = _number(typed)
+    for name in _ORIGIN_FIELDS:
+        typed = _member(members, name)
+        if name in _ORIGIN_NUMBERS:
+            known[name] = _number(typed)
         else:
-            known[field.name] = _optional_text(typed)
+            known[name] = _optional_text(typed)
     return Origin(**known)
 
 

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.acquisition import Wanted
 from cxone_idem.claimed import AlreadyDone, Claimed
-from cxone_idem.errors import IdemError, InProgressError, KeyMissingError
-from cxone_idem.events import find_key, parse_envelope
+from cxone_idem.errors import (
+    AttemptsExhaustedError,
+    ClaimLostError,
+    IdemError,
+    InProgressError,
+    KeyMissingError,
+    OtherContentError,
+)
+from cxone_idem.events import find_fingerprint, find_key, parse_envelope
 from cxone_idem.fate import Fate
 from cxone_idem.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cxone_idem.config import Config
     from cxone_idem.invocation import Invocation
     from cxone_idem.record import Origin, Record
     from cxone_idem.sqs_message import Message
 
-logger = logging.getLogger("cxone_idem")
-
 
 class Job:
-    """A message, its event and key, and the claim on that key."""
+    """A message, its event and key, and what became of them."""
 
     def __init__(self, message: Message, config: Config, invocation: Invocation) -> None:
         self.message = message
         self.envelope: dict[str, Any] = {}
         self.key = ""
-        self.claimed: Claimed | AlreadyDone | IdemError | None = None
-        """What claiming ahead gave, until it is used."""
+        self.fingerprint: str | None = None
         self.fate: Fate | None = None
         self.record: Record | None = None
         self.first: Origin | None = None
@@ -37,21 +43,58 @@ class Job:
             self.envelope = parse_envelope(message.body)
             if not config.disabled:
                 self.key = find_key(self.envelope, config.key)
+                self.fingerprint = find_fingerprint(self.envelope, config.fingerprint)
         except KeyMissingError as error:
-            logger.error("message %s has no key: %s", message.id, error)
             self.fate = Fate.KEY_MISSING
             self.error = error
         self.origin = message.origin(self.envelope, invocation)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is to be claimed for the message."""
+        return Wanted(self.key, self.origin, self.fingerprint)
 
     def note(self, found: Claimed | AlreadyDone | IdemError) -> None:
         """Keep what a claim found out, as evidence."""
         if isinstance(found, IdemError):
             self.error = found
-        if isinstance(found, (AlreadyDone, InProgressError)):
+        if isinstance(
+            found, (AlreadyDone, AttemptsExhaustedError, InProgressError, OtherContentError)
+        ):
             self.record = found.record
             self.first = found.record.origin
         elif isinstance(found, Claimed):
             self.record = found.record
+
+    def works(self, run: Callable[[dict[str, Any]], None]) -> bool:
+        """Have the handler do the work of the event; tell whether it returned."""
+        try:
+            run(self.envelope)
+        except Exception as error:  # noqa: BLE001 -- the one boundary of a message; told with its outcome
+            self.error = error
+            return False
+        return True
+
+    def note_completion(self, claim: Claimed, error: IdemError | None) -> None:
+        """Keep how the completion of the work ended."""
+        self.record, self.error = claim.record, error
+        if error:
+            lost = isinstance(error, ClaimLostError)
+            self.fate = Fate.CLAIM_LOST if lost else Fate.UNRECORDED
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """Until when the lease of another worker may last, if one has the key."""
+        return self.error.retry_after_seconds if isinstance(self.error, InProgressError) else 0
+
+    def ask_again(self) -> None:
+        """Forget that another worker had the key, as that may have changed."""
+        self.fate = self.error = None
+
+    def give_up(self) -> None:
+        """Wait no longer; what stood behind a message that was not done is not to be done."""
+        self.fate = self.fate if self.fate is Fate.IN_PROGRESS else Fate.GROUP_BLOCKED
+        self.envelope = {}
 
     def outcome(self) -> Outcome:
         """Return what became of the message: not started, unless a fate says otherwise."""
@@ -62,8 +105,20 @@ class Job:
             origin=self.origin,
             record=self.record,
             first=self.first,
+            fingerprint=self.fingerprint,
             error=self.error,
         )
+
+
+def refusal(error: IdemError) -> Fate:
+    """Return what becomes of a message whose key could not be claimed."""
+    if isinstance(error, (InProgressError, ClaimLostError)):
+        return Fate.IN_PROGRESS
+    if isinstance(error, OtherContentError):
+        return Fate.OTHER_CONTENT
+    if isinstance(error, AttemptsExhaustedError):
+        return Fate.ATTEMPTS_EXHAUSTED
+    return Fate.STORE_FAILED
 
 
 def lanes(jobs: list[Job]) -> list[list[Job]]:

@@ -18,7 +18,9 @@ class Verdict(Enum):
     OWNED = "our own write had landed, its answer was lost"
     DONE = "somebody completed the work"
     IN_PROGRESS = "somebody may be at work"
+    OTHER_CONTENT = "what is done or at work under this key is another event: tell, never drop"
     TAKE_OVER = "nobody is at work: claim against the version seen"
+    EXHAUSTED = "nobody is at work, and it was tried as often as is allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +43,48 @@ def is_past_retention(done: Record, store_time_ms: int) -> bool:
     return done.expires_at is not None and done.expires_at * 1000 <= store_time_ms
 
 
-def judge_refused_claim(attempted: Record, seen: Record | None, store_time_ms: int) -> Verdict:
+def is_lease_over(held: Record, store_time_ms: int) -> bool:
+    """Tell whether the owner of a record in progress has had its time."""
+    return held.lease_until_ms <= store_time_ms
+
+
+def is_other_content(fingerprint: str | None, seen: Record) -> bool:
+    """Tell whether a record is surely of another event than the one with `fingerprint`.
+
+    A side without a fingerprint agrees with anything: records from before there were any.
+    """
+    return None not in {fingerprint, seen.fingerprint} and fingerprint != seen.fingerprint
+
+
+def judge_refused_claim(
+    attempted: Record, seen: Record | None, store_time_ms: int, max_attempts: int = 0
+) -> Verdict:
     """Say what to do after the write of `attempted` was refused because `seen` stands there.
 
     `store_time_ms` is the earliest time it can be by the store's clock, so that a lease is never
-    judged over, nor a retention past, while either may still run.
+    judged over, nor a retention past, while either may still run. With `max_attempts` a key that
+    was tried that often without being completed is not taken over within its retention.
     """
     if is_own(attempted, seen):
         return Verdict.OWNED
-    if seen is None or seen.state is State.RELEASED:
+    if seen is None or is_past_retention(seen, store_time_ms):
         return Verdict.TAKE_OVER
-    if seen.state is State.DONE:
-        return Verdict.TAKE_OVER if is_past_retention(seen, store_time_ms) else Verdict.DONE
-    return Verdict.IN_PROGRESS if seen.lease_until_ms > store_time_ms else Verdict.TAKE_OVER
+    at_work = seen.state is State.IN_PROGRESS and not is_lease_over(seen, store_time_ms)
+    if at_work or seen.state is State.DONE:
+        if is_other_content(attempted.fingerprint, seen):
+            return Verdict.OTHER_CONTENT
+        return Verdict.IN_PROGRESS if at_work else Verdict.DONE
+    tried_out = 0 < max_attempts <= seen.generation
+    return Verdict.EXHAUSTED if tried_out else Verdict.TAKE_OVER
 
 
-def claimed(partition_key: str, seen: Record | None, stamp: Stamp, origin: Origin) -> Record:
+def claimed(
+    partition_key: str,
+    seen: Record | None,
+    stamp: Stamp,
+    origin: Origin,
+    fingerprint: str | None = None,
+) -> Record:
     """Return the record a claim writes: over `seen` it is the next generation."""
     return Record(
         partition_key=partition_key,
@@ -67,6 +95,7 @@ def claimed(partition_key: str, seen: Record | None, stamp: Stamp, origin: Origi
         expires_at=stamp.expires_at,
         claimed_at_ms=stamp.now_ms,
         origin=origin,
+        fingerprint=fingerprint,
     )
 
 
@@ -95,3 +124,11 @@ def completed(held: Record, stamp: Stamp, result: str | None = None) -> Record:
 def released(held: Record, stamp: Stamp) -> Record:
     """Return `held` as free to claim. The item stays, and with it the attempts and the fence."""
     return replace(held, state=State.RELEASED, version=stamp.version, expires_at=stamp.expires_at)
+
+
+def returned(held: Record, stamp: Stamp) -> Record:
+    """Return `held` as free to claim, its work never begun: that was no attempt.
+
+    Nobody was shown the generation, so the next claim may have it: as a fence it is still fresh.
+    """
+    return replace(released(held, stamp), generation=held.generation - 1)

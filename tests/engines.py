@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 import moto
+import pytest
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 from moto.core.models import botocore_stubber
 
-from cxone_idem import DynamoDBStore, MemoryStore
+from cxone_idem import DynamoDBStore
+from cxone_idem.testing import RehearsalStore
 from examples.local_stack import CREDENTIALS, ENGINES, MINISTACK, free_port, ministack, server
 
 if TYPE_CHECKING:
@@ -23,12 +25,14 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from cxone_idem.record import Record
-    from cxone_idem.store import Answer, Store
+    from cxone_idem.store import Store
 
 DYNAMODB_LOCAL = ENGINES / "dynamodb-local"
+LAMBDA_RIE = ENGINES / "lambda-rie" / "aws-lambda-rie"
 MISSING = {
     "ministack": "ministack is not installed: make test installs it",
+    "lambda-rie": "Amazon's Lambda runtime emulator is not installed: make test installs it (on"
+    " Linux alone: it is made for no other system)",
     "dynamodb-local": "DynamoDB Local is not here: make dynamodb-local fetches it (its license:"
     " development and testing only)",
 }
@@ -50,30 +54,13 @@ class Table(Protocol):
         """Execute the next writes and cut the connection before their answers arrive."""
 
 
-class MemoryTable:
+class MemoryTable(RehearsalStore):
     """Records in this process. Its store is one object, so there are no items to look at."""
 
     capabilities = frozenset({"races"})
 
-    def __init__(self) -> None:
-        self.requests = 0
-        self._memory = MemoryStore()
-        self._to_lose = 0
-
     def store(self) -> Store:
         return self
-
-    def lose_answers(self, times: int = 1) -> None:
-        self._to_lose = times
-
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
-        """Write as `MemoryStore` does; a lost answer is followed by the SDK's own retry."""
-        while self._to_lose:
-            self._to_lose -= 1
-            self.requests += 1
-            self._memory.put_if(record, expected_version)
-        self.requests += 1
-        return self._memory.put_if(record, expected_version)
 
 
 class DynamoDBTable:
@@ -157,8 +144,11 @@ def _send_to_moto(request: AWSPreparedRequest) -> AWSResponse | None:
 
 
 @contextmanager
-def running(engine: str) -> Iterator[Callable[[], Any]]:
-    """Run an engine; yield what makes a fresh table on it."""
+def running(engine: str, *, for_long: bool = False) -> Iterator[Callable[[], Any]]:
+    """Run an engine; yield what makes a fresh table on it.
+
+    `for_long` gives an engine that gets faster with time, at the price of a slow start.
+    """
     if engine == "memory":
         yield MemoryTable
     elif engine == "moto":
@@ -166,19 +156,31 @@ def running(engine: str) -> Iterator[Callable[[], Any]]:
         with moto.mock_aws():
             yield lambda: DynamoDBTable(frozenset({"items"}), None, _send_to_moto)
     else:
-        with _served(engine) as endpoint:
+        with _served(engine, for_long=for_long) as endpoint:
             capabilities = frozenset({"items", "races", "processes", "transactions"})
             yield lambda: DynamoDBTable(capabilities, endpoint, send)
 
 
 def is_missing(engine: str) -> bool:
     """Tell whether an engine has not been installed by its make target."""
-    installed = {"ministack": MINISTACK, "dynamodb-local": DYNAMODB_LOCAL / ".ready"}
+    installed = {
+        "ministack": MINISTACK,
+        "dynamodb-local": DYNAMODB_LOCAL / ".ready",
+        "lambda-rie": LAMBDA_RIE,
+    }
     return engine in installed and not installed[engine].exists()
 
 
+def require(engine: str) -> None:
+    """Skip the test by the engine's name if that is missing; where every engine must run, fail."""
+    if is_missing(engine):
+        if os.environ.get("CI") == "true":
+            pytest.fail(MISSING[engine])
+        pytest.skip(MISSING[engine])
+
+
 @contextmanager
-def _served(engine: str) -> Iterator[str]:
+def _served(engine: str, *, for_long: bool) -> Iterator[str]:
     if engine == "ministack":
         with ministack() as url:
             yield url
@@ -186,7 +188,7 @@ def _served(engine: str) -> Iterator[str]:
     port = free_port()
     command = [
         "java",
-        "-XX:TieredStopAtLevel=1",
+        *([] if for_long else ["-XX:TieredStopAtLevel=1"]),
         "-XX:+UseSerialGC",
         "-Djava.library.path=./DynamoDBLocal_lib",
         "-jar",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from threading import Barrier, Event, Lock
 from typing import TYPE_CHECKING, Any
@@ -330,3 +331,66 @@ def test_a_committer_that_breaks_fails_the_batch() -> None:
     store.put_if = put_if  # type: ignore[method-assign, assignment]
     with pytest.raises(ZeroDivisionError):
         Deduplicator(store).process_batch(batch_of("a", "b", "c"), lambda _: None)
+
+
+class UntellingStore(GroupStore):
+    """As DynamoDB's statements are: a refused insert does not say what stands there."""
+
+    def put_many(self, writes: Sequence[Write]) -> list[Answer]:
+        return [
+            replace(answer, seen=None, told=False)
+            if not answer.written and write.expected_version is None
+            else answer
+            for write, answer in zip(writes, super().put_many(writes), strict=True)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("fifo", "order"), [(False, ["b", "d", "c"]), (True, ["b", "c", "d"])], ids=["standard", "fifo"]
+)
+def test_what_needs_another_request_comes_last(fifo: bool, order: list[str]) -> None:  # noqa: FBT001
+    """Unless a FIFO group keeps its order, all undecided keys wait for one request, at the end."""
+    store = UntellingStore()
+    deduplicator = Deduplicator(store)
+    done, released = deduplicator.claim("a"), deduplicator.claim("c")
+    assert done
+    assert released
+    done.complete()
+    released.release()
+    store.requests.clear()
+    ran: list[str] = []
+    group = "g" if fifo else None
+    records = [record(f"m{key}", envelope(key), group=group, fifo=fifo) for key in "abcd"]
+    response = Deduplicator(store).process_batch(
+        batch(*records), lambda event: ran.append(event["detail"]["IdempotencyKey"])
+    )
+    assert failed(response) == []
+    assert ran == order
+    claims = [request for request in store.requests if State.IN_PROGRESS in request]
+    assert [len(request) for request in claims] == [4, 2, 1]
+
+
+def test_an_untold_refusal_is_decided_by_what_stands_there() -> None:
+    """Done is dropped, in progress comes back, and an own write whose answer was lost is ours."""
+    store = UntellingStore()
+    elsewhere = Deduplicator(store)
+    done = elsewhere.claim("done")
+    assert done
+    done.complete()
+    assert elsewhere.claim("busy")
+    lost: list[Write] = []
+
+    def lose(writes: Sequence[Write]) -> None:
+        if not lost:
+            lost.extend(write for write in writes if write.record.partition_key == "mine")
+            store.memory.put_if(*lost[0])
+
+    store.before_group = lose
+    ran: list[str] = []
+    response = Deduplicator(store).process_batch(
+        batch_of("done", "busy", "mine"),
+        lambda event: ran.append(event["detail"]["IdempotencyKey"]),
+    )
+    assert failed(response) == ["m1"]
+    assert ran == ["mine"]
+    assert not elsewhere.claim("mine")

@@ -26,6 +26,8 @@ def test_every_variable_is_read() -> None:
         "CXONE_IDEM_PARTITION_KEY": "pk",
         "CXONE_IDEM_TTL_ATTRIBUTE": "ttl",
         "CXONE_IDEM_MIN_REMAINING_SECONDS": "2",
+        "CXONE_IDEM_WAIT_SECONDS": "5",
+        "CXONE_IDEM_MAX_ATTEMPTS": "3",
         "CXONE_IDEM_DISABLED": "true",
     }
     assert Config.from_environ(environ) == Config(
@@ -37,6 +39,8 @@ def test_every_variable_is_read() -> None:
         partition_key="pk",
         ttl_attribute="ttl",
         min_remaining_seconds=2,
+        wait_seconds=5,
+        max_attempts=3,
         disabled=True,
     )
 
@@ -97,6 +101,8 @@ def test_all_mistakes_are_reported_at_once() -> None:
         {"lease_seconds": float("nan")},
         {"lease_seconds": True},
         {"min_remaining_seconds": -1},
+        {"wait_seconds": 901},
+        {"max_attempts": 1.5},
         {"disabled": "no"},
     ],
 )

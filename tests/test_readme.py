@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from cxone_idem import Config, Deduplicator, MemoryStore
+from cxone_idem import Config
 from cxone_idem.config import variable
+from cxone_idem.testing import Rehearsal
 from tests.readme import README, ROOT, code_blocks, sections
 from tests.sqs_events import Context, batch_of
 
@@ -18,25 +19,24 @@ LAMBDA, ANYWHERE = code_blocks("cxone_idem")
 
 
 def test_the_lambda_example_runs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The first block is a working consumer: two deliveries, one effect."""
-    deduplicator = Deduplicator(MemoryStore())
-    monkeypatch.setattr(Deduplicator, "from_environ", lambda: deduplicator)
     names: dict[str, Any] = {}
-    exec(LAMBDA, names)  # noqa: S102 -- README's own code
+    with Rehearsal().serving():
+        exec(LAMBDA, names)  # noqa: S102 -- README's own code
     for _ in range(2):
         response = names["handler"](batch_of("k"), Context(30_000))
         assert response == {"batchItemFailures": []}
     assert capsys.readouterr().out == "starting conv-123\n"
 
 
-def test_the_direct_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_direct_example_runs() -> None:
     """The second block claims, works and completes."""
-    deduplicator = Deduplicator(MemoryStore())
-    monkeypatch.setattr("cxone_idem._default", deduplicator)
-    exec(ANYWHERE, {})  # noqa: S102 -- README's own code
-    assert not deduplicator.claim("a1b2c3d4-5678-90ab-cdef-1234567890ab")
+    rehearsal = Rehearsal()
+    with rehearsal.serving():
+        exec(ANYWHERE, {})  # noqa: S102 -- README's own code
+    assert not rehearsal.deduplicator.claim("a1b2c3d4-5678-90ab-cdef-1234567890ab")
 
 
 def test_the_environment_table_is_the_configs() -> None:

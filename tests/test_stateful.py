@@ -23,8 +23,8 @@ from cxone_idem import (
     MemoryStore,
 )
 from cxone_idem.record import State
+from cxone_idem.testing import MovableClock, RehearsalStore
 from tests.claim_model import CLOCKS_SECONDS, LEASE_SECONDS, RETENTION_SECONDS, Held, Model
-from tests.timed_store import TimedStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,8 @@ class Workers(RuleBasedStateMachine):
 
     def __init__(self, make_store: Callable[[], Store]) -> None:
         super().__init__()
-        self.store = TimedStore(make_store())
+        self.clock = MovableClock()
+        self.store = RehearsalStore(make_store(), self.clock)
         self.model = Model()
         # A table outlives a machine; its keys must not.
         config = Config(
@@ -69,12 +70,12 @@ class Workers(RuleBasedStateMachine):
         self.workers = [self._worker(config, seconds) for seconds in CLOCKS_SECONDS]
 
     def _worker(self, config: Config, wrong_seconds: float) -> Deduplicator:
-        return Deduplicator(self.store, config, now=lambda: self.store.now_seconds + wrong_seconds)
+        return Deduplicator(self.store, config, now=lambda: self.clock() + wrong_seconds)
 
     @rule(target=claims, worker=st.sampled_from(range(len(CLOCKS_SECONDS))), key=keys)
     def claim(self, worker: int, key: str) -> object:
         """Claim: granted, refused or told "done" as the model allows."""
-        allowed = self.model.allowed(key, self.store.now_seconds)
+        allowed = self.model.allowed(key, self.clock())
         try:
             outcome = self.workers[worker].claim(key)
         except InProgressError:
@@ -88,7 +89,7 @@ class Workers(RuleBasedStateMachine):
         self.model.claims[key] += 1
         assert outcome.generation == self.model.claims[key]
         held = Held(worker, key, outcome)
-        held.promise(self.store.now_seconds)
+        held.promise(self.clock())
         self.model.standing[key] = held
         return held
 
@@ -98,7 +99,7 @@ class Workers(RuleBasedStateMachine):
         if held.state is State.DONE:
             held.claim.complete()
         elif self._may(held, held.claim.complete):
-            held.settle(State.DONE, self.store.now_seconds)
+            held.settle(State.DONE, self.clock())
 
     @rule(held=claims)
     def release(self, held: Held) -> None:
@@ -110,26 +111,26 @@ class Workers(RuleBasedStateMachine):
     def extend(self, held: Held) -> None:
         """Extend, which only the owner can, also after its lease if nobody took over."""
         if self._may(held, held.claim.extend):
-            held.promise(self.store.now_seconds)
+            held.promise(self.clock())
 
     @rule(held=claims)
     def complete_by_key(self, held: Held) -> None:
         """Complete by key what the process owns."""
         # A process forgets claims that it abandoned a retention ago.
         remembered_until = held.surely_until + RETENTION_SECONDS
-        if self.model.owns(held) and self.store.now_seconds < remembered_until:
+        if self.model.owns(held) and self.clock() < remembered_until:
             self.workers[held.worker].complete(held.key)
-            held.settle(State.DONE, self.store.now_seconds)
+            held.settle(State.DONE, self.clock())
 
     @rule(seconds=st.sampled_from([0.5, 3.0, 9.875, 13.0, 140.0, 598.0]))
     def pass_time(self, seconds: float) -> None:
         """Let time go on."""
-        self.store.now_seconds += seconds
+        self.clock.advance(seconds)
 
     @rule(answers=st.integers(1, 2))
     def lose_answers(self, answers: int) -> None:
         """Lose the next answers, so that the SDK retries: nobody may notice."""
-        self.store.answers_to_lose = answers
+        self.store.lose_answers(answers)
 
     def _may(self, held: Held, act: Callable[[], None]) -> bool:
         if self.model.owns(held):

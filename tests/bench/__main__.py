@@ -31,7 +31,7 @@ def main() -> None:
     report = Report()
     _print_load()
     report.print_header()
-    with running("dynamodb-local") as make, slowed(make().endpoint) as slow:
+    with running("dynamodb-local", for_long=True) as make, slowed(make().endpoint) as slow:
         engine = make().endpoint
         for name, (endpoint, part) in _parts(report, options, engine, slow).items():
             if not options.part or name in options.part:

@@ -12,7 +12,6 @@ from tests.model.line import StatementPort
 from tests.model.process import Port, Program
 from tests.model.search import Search
 from tests.model.transactions import by_the_batch_in_transactions, by_the_verbs_in_transactions
-from tests.model.world import CONFIG
 from tests.model.worlds import (
     BATCHES,
     LONG,
@@ -38,7 +37,7 @@ def main(wanted: str) -> int:
     ):
         for world in worlds:
             if wanted in world.name:
-                found = Search(Program(CONFIG, port, deliver), world).run()
+                found = Search(Program(world.config, port, deliver), world).run()
                 print(found, flush=True)  # noqa: T201 -- it prints
                 broken += bool(found.broken)
     for mistake in (*MISTAKES, *PAIR_MISTAKES, *TRANSACTION_MISTAKES):

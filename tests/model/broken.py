@@ -14,7 +14,7 @@ from tests.model import invariants
 from tests.model.consumer import by_the_verbs
 from tests.model.process import Port, Program, Request, Verb
 from tests.model.search import Search
-from tests.model.world import CONFIG, Budget, World
+from tests.model.world import Budget, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,16 +81,26 @@ def _never_own(attempted: Record, seen: Record | None) -> bool:  # noqa: ARG001 
     return False
 
 
-def _done_until_deleted(attempted: Record, seen: Record | None, store_time_ms: int) -> Verdict:
+def _done_until_deleted(
+    attempted: Record, seen: Record | None, store_time_ms: int, max_attempts: int
+) -> Verdict:
     if seen is not None and seen.state is State.DONE:
         return Verdict.OWNED if seen.version == attempted.version else Verdict.DONE
-    return judge_refused_claim(attempted, seen, store_time_ms)
+    return judge_refused_claim(attempted, seen, store_time_ms, max_attempts)
 
 
-def _held_until_deleted(attempted: Record, seen: Record | None, store_time_ms: int) -> Verdict:
-    verdict = judge_refused_claim(attempted, seen, store_time_ms)
+def _held_until_deleted(
+    attempted: Record, seen: Record | None, store_time_ms: int, max_attempts: int
+) -> Verdict:
+    verdict = judge_refused_claim(attempted, seen, store_time_ms, max_attempts)
     held = seen is not None and seen.state is State.IN_PROGRESS
     return Verdict.IN_PROGRESS if held and verdict is Verdict.TAKE_OVER else verdict
+
+
+def _one_more_attempt(
+    attempted: Record, seen: Record | None, store_time_ms: int, max_attempts: int
+) -> Verdict:
+    return judge_refused_claim(attempted, seen, store_time_ms, max_attempts + 1)
 
 
 def _always_proves(reading: clock.Reading, lease_until_ms: int, lease_ms: int) -> bool:  # noqa: ARG001 -- by contract
@@ -112,13 +122,14 @@ class Mistake(NamedTuple):
         with ExitStack() as stack:
             for where, name, instead in self.patches:
                 stack.enter_context(patch.object(where, name, instead))
-            return Search(Program(CONFIG, self.port, self.deliver), self.world).run()
+            return Search(Program(self.world.config, self.port, self.deliver), self.world).run()
 
 
 def _mistake(name: str, budget: Budget, *caught_by: str, **more: Any) -> Mistake:
     clocks_ms = more.pop("clocks_ms", (0, 0, 0))
     tells_date = more.pop("tells_date", True)
-    world = World(name, budget, clocks_ms, tells_date=tells_date)
+    max_attempts = more.pop("max_attempts", 0)
+    world = World(name, budget, clocks_ms, tells_date=tells_date, max_attempts=max_attempts)
     return Mistake(name, world, frozenset(caught_by), **more)
 
 
@@ -176,6 +187,13 @@ MISTAKES = (
         Budget(),
         invariants.NOTHING_LOST,
         patches=((protocol, "judge_refused_claim", _held_until_deleted),),
+    ),
+    _mistake(
+        "one attempt more than is allowed",
+        Budget(raises=1),
+        invariants.TRIED_OUT,
+        max_attempts=1,
+        patches=((protocol, "judge_refused_claim", _one_more_attempt),),
     ),
     _mistake(
         "a slow clock's first lease is not stamped again",

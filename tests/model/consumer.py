@@ -6,7 +6,13 @@ import json
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from cxone_idem import ClaimLostError, InProgressError, StoreError, current_claim
+from cxone_idem import (
+    AttemptsExhaustedError,
+    ClaimLostError,
+    InProgressError,
+    StoreError,
+    current_claim,
+)
 from cxone_idem.record import Origin, State
 from tests.model.process import Stop
 from tests.model.world import KEYS
@@ -59,6 +65,9 @@ def by_the_verbs(
         outcome = claims.claim(KEYS[key], origin=Origin(message_id=delivery))
     except InProgressError:
         tape.note("in progress")
+        return
+    except AttemptsExhaustedError:
+        tape.note("exhausted")
         return
     except StoreError:
         tape.note("unclaimed")

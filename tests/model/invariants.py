@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cxone_idem.record import State as RecordState
 from tests.model.process import Stop
-from tests.model.world import key_of
+from tests.model.world import SECOND_MS, key_of
 
 if TYPE_CHECKING:
     from cxone_idem.record import Record
@@ -19,6 +19,7 @@ DONE_ONCE = "(b) work was given out again after DONE, within the retention"
 OWN_RECORD = "(c) a record was changed by a worker that does not own it"
 NOTHING_LOST = "(d) a later delivery does not get the work"
 UNRECORDED = "(b) a worker rests with its work done and its claim still open, so it is done again"
+TRIED_OUT = "(f) a key was tried more often than is allowed"
 OWN_WRITE = "(e) a worker was turned away by its own write"
 EFFECT_ONCE = "(f) an effect was made again within the retention"
 DROPPED = "(d) an event was dropped though nobody had done its work"
@@ -52,7 +53,9 @@ def broken_by_write(state: State, request: Request, after: Record | None, world:
         return ""
     elif _in_force(before, state, world):
         return OWN_RECORD
-    return "" if _is_takeover(before, after) else OWN_RECORD
+    if not _is_takeover(before, after):
+        return OWN_RECORD
+    return TRIED_OUT if _tried_out(before, state.now_ms, world) else ""
 
 
 def broken_by_effect(state: State, key: int, world: World) -> str:
@@ -107,6 +110,12 @@ def _is_takeover(before: Record, after: Record | None) -> bool:
         and after.state is RecordState.IN_PROGRESS
         and after.generation == before.generation + 1
     )
+
+
+def _tried_out(before: Record, now_ms: int, world: World) -> bool:
+    """Tell whether the attempts that are allowed are used up, within the retention."""
+    past_ms = (before.expires_at or 0) * SECOND_MS
+    return 0 < world.max_attempts <= before.generation and now_ms < past_ms
 
 
 def _in_force(before: Record, state: State, world: World) -> bool:

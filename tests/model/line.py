@@ -9,11 +9,12 @@ store as one before or after it: they are about different keys.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from cxone_idem import batch_run, committer
-from cxone_idem.store import Answer, Write
+from cxone_idem.store import Answer
 from tests.model.consumer import Work
 from tests.model.process import Port, Request, Stop, Verb
 from tests.model.program_state import Opaque
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from cxone_idem.claims import Claims
     from cxone_idem.errors import StoreError
+    from cxone_idem.store import Write
 
 
 class ManyPort(Port):
@@ -34,24 +36,16 @@ class ManyPort(Port):
 
 
 class StatementPort(ManyPort):
-    """DynamoDB's statements: a refused insert does not tell what stands there, so it asks again."""
+    """DynamoDB's statements: a refused insert does not tell what stands there."""
 
     def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
-        """Ask for all of the writes; make refused inserts again over their own version."""
-        answers = super().put_many(writes)
-        again: dict[int, Write] = {}
-        for number, answer in enumerate(answers):
-            if isinstance(answer, Answer) and not answer.written:
-                record, expected_version = writes[number]
-                if expected_version is None:
-                    again[number] = Write(record, record.version)
-        if again:
-            # What the refusals would say is not known.
-            for number in again:
-                answers[number] = Answer(written=False)
-            for number, answer in zip(again, super().put_many([*again.values()]), strict=True):
-                answers[number] = answer
-        return answers
+        """Ask for all of the writes; keep from the library what refused an insert."""
+        return [
+            replace(answer, seen=None, told=False)
+            if isinstance(answer, Answer) and not answer.written and write.expected_version is None
+            else answer
+            for write, answer in zip(writes, super().put_many(writes), strict=True)
+        ]
 
 
 class _Line:
@@ -67,6 +61,9 @@ class _Line:
     def notify(self) -> None:
         """Have the thread go on, if the world says that it gets its turn by now."""
         self._owner.ask()
+
+    def wait_for(self, *_: object) -> None:
+        """Linger no time: the world has said when the group is sent."""
 
 
 class _Turn(Opaque):

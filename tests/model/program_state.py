@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from threading import Condition, Lock
-from types import FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.config import Config
@@ -19,7 +19,7 @@ NAME_MARK = "~"
 """Begins every version and delivery id: two states that differ in such names alone are one."""
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
-_SAME_EVERYWHERE = (Config, ModuleType, type, type(Lock()))
+_SAME_EVERYWHERE = (BuiltinFunctionType, Config, ModuleType, type, type(Lock()))
 
 
 class Opaque:

@@ -50,6 +50,9 @@ class Recovery:
         # more to a lease that it stamps again.
         late_ms = self._scheduler.world.fast_ms + 2 * state.slowest_ms + SECOND_MS
         met = self._meet(state, key, state.now_ms + LEASE_MS + LEASE_MARGIN_MS + late_ms)
+        limit = self._scheduler.world.max_attempts
+        if met == "exhausted" and record is not None and 0 < limit <= record.generation:
+            return ""
         if met not in {"claimed", *_DROPS}:
             return NOTHING_LOST
         if met in _DROPS and not finished:

@@ -13,7 +13,7 @@ from tests.model.line import StatementPort
 from tests.model.process import Port, Program
 from tests.model.search import Search
 from tests.model.transactions import by_the_batch_in_transactions, by_the_verbs_in_transactions
-from tests.model.world import CONFIG, Budget, World
+from tests.model.world import Budget, World
 from tests.model.worlds import (
     BATCHES,
     LONG,
@@ -56,7 +56,7 @@ def report(
 @pytest.mark.parametrize("world", _WORLDS, ids=lambda world: world.name)
 def test_no_interleaving_breaks_an_invariant(world: World, report: Callable[[Found], None]) -> None:
     """In every state that three workers on one key can reach, all invariants hold."""
-    found = Search(Program(CONFIG, Port, by_the_verbs), world).run()
+    found = Search(Program(world.config, Port, by_the_verbs), world).run()
     report(found)
     assert not found.broken, found.story
 
@@ -66,7 +66,7 @@ def test_no_interleaving_of_batches_breaks_an_invariant(
     world: World, report: Callable[[Found], None]
 ) -> None:
     """The SQS adapter keeps the invariants too, and deletes no message whose work is not done."""
-    found = Search(Program(CONFIG, Port, by_the_batch), world).run()
+    found = Search(Program(world.config, Port, by_the_batch), world).run()
     report(found)
     assert not found.broken, found.story
 
@@ -76,7 +76,7 @@ def test_no_interleaving_of_pairs_breaks_an_invariant(
     world: World, report: Callable[[Found], None]
 ) -> None:
     """Claims made ahead in one request and completions in groups keep them, on either key."""
-    found = Search(Program(CONFIG, StatementPort, by_the_batch), world).run()
+    found = Search(Program(world.config, StatementPort, by_the_batch), world).run()
     report(found)
     assert not found.broken, found.story
 
@@ -86,7 +86,7 @@ def test_no_interleaving_makes_a_transactions_effect_twice(
     world: World, report: Callable[[Found], None]
 ) -> None:
     """Where effect and record are one write, no crash and no lost answer doubles the effect."""
-    found = Search(Program(CONFIG, Port, by_the_verbs_in_transactions), world).run()
+    found = Search(Program(world.config, Port, by_the_verbs_in_transactions), world).run()
     report(found)
     assert not found.broken, found.story
 
@@ -96,7 +96,7 @@ def test_no_interleaving_of_batches_makes_a_transactions_effect_twice(
     world: World, report: Callable[[Found], None]
 ) -> None:
     """The SQS adapter finds out what became of a handler's transaction, and drops no event."""
-    found = Search(Program(CONFIG, Port, by_the_batch_in_transactions), world).run()
+    found = Search(Program(world.config, Port, by_the_batch_in_transactions), world).run()
     report(found)
     assert not found.broken, found.story
 
@@ -121,7 +121,7 @@ def test_each_mistake_is_caught(mistake: Mistake, report: Callable[[Found], None
 def test_what_is_left_out_changes_nothing(budget: Budget) -> None:
     """Merging equal program states and letting answers go first loses no state of the store."""
     world = World("both ways", budget)
-    program = Program(CONFIG, Port, by_the_verbs)
+    program = Program(world.config, Port, by_the_verbs)
     short, long = Search(program, world), Search(program, world._replace(reduced=False))
     assert long.run().states > short.run().states
     assert long.stores == short.stores

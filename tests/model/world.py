@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxone_idem import Config
@@ -61,8 +62,14 @@ class World(NamedTuple):
     step_ms: int = 0
     batches: tuple[tuple[int, ...], ...] = ((0,),)
     """What a delivery may bring: the numbers of its messages' keys, in order."""
+    max_attempts: int = 0
     reduced: bool = True
     """False leaves out nothing that is known to lead to nothing new: slow, and to check that."""
+
+    @property
+    def config(self) -> Config:
+        """The settings of every worker."""
+        return replace(CONFIG, max_attempts=self.max_attempts)
 
     @property
     def keys(self) -> int:

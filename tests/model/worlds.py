@@ -13,6 +13,7 @@ SHORT = (
     World("lost answers", Budget(4, losses=2)),
     World("requests that arrive after the client gave up", Budget(4, losses=1, ghosts=1)),
     World("crashes", Budget(4, crashes=2, losses=1)),
+    World("two attempts at most", Budget(4, crashes=1, losses=1, raises=2), max_attempts=2),
     World("crashes and lapsing leases", Budget(3, crashes=1, waits=1)),
     World("clocks 2 minutes wrong", Budget(2, waits=1), (_TWO_MINUTES_MS, -_TWO_MINUTES_MS, 0)),
     World(

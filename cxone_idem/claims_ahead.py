@@ -1,0 +1,77 @@
+"""Claims made ahead of their work: the keys of many messages in as few requests as can be."""
+
+from __future__ import annotations
+
+import logging
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.errors import IdemError
+from cxone_idem.record import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxone_idem.acquisition import Acquisition
+    from cxone_idem.claims import Claims
+    from cxone_idem.invocation import Invocation
+    from cxone_idem.job import Job
+
+logger = logging.getLogger("cxone_idem")
+
+
+class ClaimsAhead:
+    """The claims of one chunk of a batch. Thread-safe once started."""
+
+    def __init__(self, claims: Claims, invocation: Invocation) -> None:
+        self._claims = claims
+        self._invocation = invocation
+        self._ways: dict[Job, Acquisition] = {}
+        self._undecided: list[Acquisition] = []
+        self._deciding = Lock()
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Claim the keys of `jobs`, all different, in one request; some may need another one."""
+        ways = self._claims.start([job.wanted for job in jobs], self._invocation)
+        self._ways = dict(zip(jobs, ways, strict=True))
+        self._undecided = [way for way in ways if way.outcome is None]
+
+    def in_order(self, jobs: Sequence[Job]) -> list[Job]:
+        """Put last what needs another request, so that completions are on their way meanwhile.
+
+        The messages of a FIFO group stay in theirs.
+        """
+        undecided = {way.key for way in self._undecided}
+        return sorted(jobs, key=lambda job: job.message.group is None and job.key in undecided)
+
+    def outcome(self, job: Job) -> Claimed | AlreadyDone | IdemError:
+        """Return what a claim says now: made ahead, or made only here for a key seen before."""
+        way = self._ways.pop(job, None)
+        if way is None:
+            (outcome,) = self._claims.claim_all([job.wanted], self._invocation)
+            return outcome
+        if way.outcome is None:
+            with self._deciding:  # all of them at once: together they need one request
+                self._claims.decide(self._undecided)
+        (outcome,) = self._claims.decide([way])
+        if isinstance(outcome, Claimed):
+            try:
+                outcome.freshen()
+            except IdemError as error:
+                self.give_back([outcome], begun=False)
+                return error
+        return outcome
+
+    def give_back_unused(self) -> None:
+        """Release what was claimed for messages that were not started."""
+        claims = [way.outcome for way in self._ways.values()]
+        self.give_back([claim for claim in claims if isinstance(claim, Claimed)], begun=False)
+
+    def give_back(self, claims: list[Claimed], *, begun: bool) -> None:
+        """Release claims; one that cannot be released ends with its lease."""
+        errors = self._claims.release_all(claims, begun=begun)
+        for claim, error in zip(claims, errors, strict=True):
+            # A claim whose transaction had committed is done, and not to be released.
+            if error and claim.record.state is not State.DONE:
+                logger.warning("key %r was not released: %s", claim.key, error)

@@ -1,0 +1,170 @@
+"""The cap on attempts: what counts as one, and what becomes of a key that has used them up."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cxone_idem import AttemptsExhaustedError, Config, Deduplicator
+from cxone_idem.fate import Fate
+from cxone_idem.record import State
+from tests.clocks import MovableClock, TellsTime
+from tests.engines import MemoryTable
+from tests.readme import code_blocks
+from tests.sqs_events import batch, batch_of, envelope, failed, record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxone_idem.invocation import Invocation
+    from cxone_idem.outcome import Outcome
+
+TWICE = Config(lease_seconds=60, retention_seconds=3600, max_attempts=2)
+PAST_THE_LEASE_SECONDS = 60 + 3 + 1
+
+
+def worker(table: Any, clock: MovableClock, config: Config = TWICE) -> Deduplicator:
+    """Return a consumer of its own: only the table is shared with other workers."""
+    return Deduplicator(TellsTime(table.store(), clock), config, now=clock)
+
+
+def fails(_: Any) -> None:
+    """Fail as a poison message does."""
+    raise RuntimeError
+
+
+@pytest.mark.parametrize("ends", ["released", "lapsed"])
+def test_a_key_is_not_tried_again_beyond_the_cap(
+    table: Any, clock: MovableClock, ends: str
+) -> None:
+    """Released or left to lapse, two attempts are all; the refusal costs one write."""
+    for attempt in (1, 2):
+        claim = worker(table, clock).claim("k")
+        assert claim
+        assert claim.generation == attempt
+        if ends == "released":
+            claim.release()
+        else:
+            clock.advance(PAST_THE_LEASE_SECONDS)
+    requests = table.requests
+    with pytest.raises(AttemptsExhaustedError) as caught:
+        worker(table, clock).claim("k")
+    assert table.requests == requests + 1
+    assert (caught.value.attempts, caught.value.limit) == (2, 2)
+    assert "tried 2 times" in str(caught.value)
+    assert "CXONE_IDEM_MAX_ATTEMPTS" in str(caught.value)
+    assert worker(table, clock, Config(max_attempts=3)).claim("k")
+
+
+def test_the_last_attempt_is_not_disturbed(table: Any, clock: MovableClock) -> None:
+    """While it lasts the key is in progress, and what it completes is done."""
+    config = Config(max_attempts=1)
+    claim = worker(table, clock, config).claim("k")
+    assert claim
+    with pytest.raises(Exception, match="in progress"):
+        worker(table, clock, config).claim("k")
+    claim.complete()
+    assert not worker(table, clock, config).claim("k")
+
+
+def test_past_the_retention_a_key_has_a_new_life(table: Any, clock: MovableClock) -> None:
+    """Whether it was done or tried out: as if TTL had deleted its record."""
+    for verb in ("complete", "release"):
+        claim = worker(table, clock, Config(max_attempts=1, retention_seconds=60)).claim(verb)
+        assert claim
+        getattr(claim, verb)()
+        clock.advance(10_000)
+        again = worker(table, clock, Config(max_attempts=1, retention_seconds=60)).claim(verb)
+        assert again
+        assert again.generation == 2
+
+
+@pytest.fixture
+def store() -> MemoryTable:
+    """Return a store in memory that counts requests."""
+    return MemoryTable()
+
+
+class Watched(Deduplicator):
+    """A consumer that keeps the outcomes of its batches."""
+
+    def _observers(self, _: Invocation) -> Sequence[Any]:
+        return (self._keep,)
+
+    def _keep(self, outcomes: Sequence[Outcome]) -> None:
+        self.outcomes = outcomes
+
+
+def test_a_poison_message_is_failed_without_running(
+    store: MemoryTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After the last attempt its message fails unrun until its queue gives it up; others go on."""
+    ran: list[Any] = []
+
+    def handler(event: Any) -> None:
+        ran.append(event["detail"]["IdempotencyKey"])
+        if ran[-1] == "poison":
+            raise RuntimeError
+
+    deduplicator = Watched(store, TWICE)
+    for number in range(4):
+        event = batch_of("poison", f"key-{number}")
+        assert failed(deduplicator.process_batch(event, handler)) == ["m0"]
+    assert ran.count("poison") == 2
+    assert len(ran) == 6
+    assert [outcome.fate for outcome in deduplicator.outcomes] == [
+        Fate.ATTEMPTS_EXHAUSTED,
+        Fate.COMPLETED,
+    ]
+    assert isinstance(deduplicator.outcomes[0].error, AttemptsExhaustedError)
+    assert deduplicator.outcomes[0].record is not None
+    told = [entry for entry in caplog.records if "is not run" in entry.getMessage()]
+    assert [entry.levelno for entry in told] == [logging.ERROR] * 2
+
+
+def test_a_message_that_was_claimed_ahead_and_not_run_was_not_tried(store: MemoryTable) -> None:
+    """Behind a poison message of its FIFO group it may wait for any number of deliveries."""
+    event = batch(
+        record("1", envelope("poison"), group="a", fifo=True),
+        record("2", envelope("good"), group="a", fifo=True),
+    )
+    for _ in range(5):
+        assert failed(Deduplicator(store, TWICE).process_batch(event, fails)) == ["1", "2"]
+    claim = Deduplicator(store, TWICE).claim("good")
+    assert claim
+    assert claim.generation == 1
+
+
+def test_an_attempt_that_raised_counts(store: MemoryTable) -> None:
+    """What the handler began is an attempt, also if it was interrupted."""
+
+    def interrupted(_: Any) -> None:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        Deduplicator(store, TWICE).process_batch(batch_of("k"), interrupted)
+    claim = Deduplicator(store, TWICE).claim("k")
+    assert claim
+    assert claim.generation == 2
+
+
+def test_a_returned_claim_stands_as_released(items: Any, clock: MovableClock) -> None:
+    """On every engine a record that was never tried reads back as free, with no attempt."""
+    claim = worker(items, clock).claim("k")
+    assert claim
+    deduplicator = worker(items, clock)
+    assert deduplicator.release_all([claim], begun=False) == [None]
+    assert items.item("k")["generation"] == {"N": "0"}
+    assert items.item("k")["state"] == {"S": State.RELEASED.value}
+    again = worker(items, clock).claim("k")
+    assert again
+    assert again.generation == 1
+
+
+def test_readmes_cap_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    """README's block is refused the third attempt."""
+    (block,) = code_blocks("Waiting, and a cap on attempts")
+    exec(block, {})  # noqa: S102 -- README's own code
+    assert capsys.readouterr().out == "2 attempts of 2\n"
