@@ -72,6 +72,5 @@ class ClaimsAhead:
         """Release claims; one that cannot be released ends with its lease."""
         errors = self._claims.release_all(claims, begun=begun)
         for claim, error in zip(claims, errors, strict=True):
-            # A claim whose transaction had committed is done, and not to be released.
-            if error and claim.record.state is not State.DONE:
+            if error and claim.record.state is not State.DONE:  # a handler's transaction commits it
                 logger.warning("key %r was not released: %s", claim.key, error)

@@ -112,6 +112,18 @@ class DynamoDBStore:
         """
         return self._batches.put_many(writes)
 
+    def _send(self, **request: Any) -> Any:
+        """Send a PutItem, and again if it met another write where the SDK would not."""
+        for pause_seconds in _CONFLICT_PAUSES_SECONDS:
+            try:
+                return self._client.put_item(**request)
+            except ClientError as error:
+                if not is_untried_conflict(error):
+                    raise
+            # At random, or two Regions would meet again.
+            self._sleep(pause_seconds * random.random())  # noqa: S311 -- no secret
+        return self._client.put_item(**request)
+
     def transaction_item(self, write: Write) -> dict[str, Any]:
         """Return the entry of TransactWriteItems that does what `put_if` would.
 
@@ -126,18 +138,6 @@ class DynamoDBStore:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             **self._condition(expected_version),
         }
-
-    def _send(self, **request: Any) -> Any:
-        """Send a PutItem, and again if it met another write where the SDK would not."""
-        for pause_seconds in _CONFLICT_PAUSES_SECONDS:
-            try:
-                return self._client.put_item(**request)
-            except ClientError as error:
-                if not is_untried_conflict(error):
-                    raise
-            # At random, or two Regions would meet again.
-            self._sleep(pause_seconds * random.random())  # noqa: S311 -- no secret
-        return self._client.put_item(**request)
 
     def _condition(self, expected_version: str | None) -> dict[str, Any]:
         if expected_version is None:

@@ -25,7 +25,7 @@ ROOMS = [
     {"item", "protocol", "store", "events", "invocation", "clock", "result"},
     {"memory", "dynamodb_answer", "config", "writer", "holdings", "fate", "service"},
     {"dynamodb_batch", "held_record", "sqs_message", "outcome", "patience"},
-    {"dynamodb", "claimed", "committer", "current", "visibility", "sqs_queue"},
+    {"dynamodb", "claimed", "committer", "visibility", "sqs_queue", "current"},
     {"acquisition", "outcome_log", "aligner"},
     {"job"},
     {"claims"},

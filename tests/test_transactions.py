@@ -14,8 +14,10 @@ from cxone_idem import (
     Config,
     Deduplicator,
     DynamoDBStore,
+    Fate,
     IdemError,
     MemoryStore,
+    Outcome,
     current_claim,
 )
 from cxone_idem.record import State
@@ -37,6 +39,13 @@ class TransactingStore(FailingStore):
 
     def __init__(self) -> None:
         super().__init__(MemoryStore())
+
+    def transaction_item(self, write: Write) -> Write:
+        return write
+
+
+class TransactingTellsTime(TellsTime):
+    """The same in a time of the test's own."""
 
     def transaction_item(self, write: Write) -> Write:
         return write
@@ -108,7 +117,7 @@ def test_of_two_transactions_of_one_claim_one_commits(store: TransactingStore) -
 
 def test_a_lost_claims_transaction_is_refused(store: TransactingStore, clock: MovableClock) -> None:
     """A worker that paused past its lease makes no effect, and learns that it is late."""
-    told = TellsTime(store, clock)
+    told = TransactingTellsTime(store, clock)
     claim = claimed(told, now=clock)
     late = claim.transaction_item()
     clock.advance(PAST_THE_LEASE_SECONDS)
@@ -175,7 +184,8 @@ def test_a_handler_that_raised_after_its_commit_is_done(
 ) -> None:
     """The adapter finds the transaction committed: the message is deleted, and nothing warned."""
     caplog.set_level(logging.INFO)
-    deduplicator = Deduplicator(store)
+    outcomes: list[Outcome] = []
+    deduplicator = Deduplicator(store, on_outcome=outcomes.append)
     ran: list[str] = []
 
     def handler(event: dict[str, Any]) -> None:
@@ -189,7 +199,9 @@ def test_a_handler_that_raised_after_its_commit_is_done(
     assert failed(deduplicator.process_batch(event, handler, max_workers=max_workers)) == []
     assert sorted(ran) == ["a", "b"]
     assert "was not released" not in caplog.text
-    assert "its transaction had committed" in caplog.text
+    fates = [Fate.COMPLETED, Fate.COMPLETED, Fate.SAME_BATCH]
+    assert [outcome.fate for outcome in outcomes] == fates
+    assert not [outcome.error for outcome in outcomes if outcome.error]
     assert failed(deduplicator.process_batch(event, handler)) == []
     assert len(ran) == 2
 
