@@ -84,11 +84,10 @@ class Claims:
         store cannot tell (its message says whether retrying helps).
         """
         content = None if fingerprint is None else fingerprint_of(fingerprint)
-        return self.claim_wanted(Wanted(key, origin or Origin(), content), context)
+        return self.claim_one(Wanted(key, origin or Origin(), content), Invocation(context))
 
-    def claim_wanted(self, wanted: Wanted, context: LambdaContext | None) -> Claimed | AlreadyDone:
-        """Claim as `claim` does, with a fingerprint that is taken already."""
-        invocation = Invocation(context)
+    def claim_one(self, wanted: Wanted, invocation: Invocation) -> Claimed | AlreadyDone:
+        """Claim what is wanted, after waiting for another worker if need be; see `claim`."""
         patience = self.patience(invocation)
         while True:
             (outcome,) = self.claim_all([wanted], invocation)

@@ -21,6 +21,7 @@ from cxone_idem.events import (
     find_key,
     origin_text,
 )
+from cxone_idem.invocation import Invocation
 from cxone_idem.outcome_log import tell_duplicate
 from cxone_idem.record import Origin, State
 
@@ -169,14 +170,14 @@ def _claim(
     deduplicator: Deduplicator, wanted: Wanted, context: LambdaContext | None
 ) -> Claimed | AlreadyDone:
     try:
-        return deduplicator.claim_wanted(wanted, context)
+        return deduplicator.claim_one(wanted, Invocation(context))
     except InProgressError as error:
         if not _is_the_callers(error):
             raise
     message = (
-        f"key {wanted.key!r} is held by the caller of this @once function: process_batch, or another"
-        " @once function, claimed it; retrying does not help: leave one of them away, or give this"
-        " one a key of its own, such as key=\"['notify', id]\""
+        f"key {wanted.key!r} is held by the caller of this @once function: process_batch, or"
+        " another @once function, claimed it; retrying does not help: leave one of them away, or"
+        " give this one a key of its own, such as key=\"['notify', id]\""
     )
     raise IdemError(message)
 
