@@ -30,6 +30,7 @@ ROOMS = [
     {"batch_run"},
     {"sqs_batch"},
     {"deduplicator"},
+    {"aio"},
     {"__init__"},
     {"testing"},
     {"cli.__init__", "cli.exit", "cli.terminal"},
