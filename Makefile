@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 MINISTACK := .engines/ministack/.ready
 DYNAMODB_LOCAL := .engines/dynamodb-local/.ready
+# Amazon builds its runtime emulator for Linux alone; elsewhere the tests say that it is missing.
+ifeq ($(shell uname -s),Linux)
+LAMBDA_RIE := .engines/lambda-rie/.ready
+endif
 
 # DynamoDB Local is Amazon's, under a license that its user accepts: only `make dynamodb-local` and
 # CI, where every engine must run, fetch it.
@@ -20,7 +24,7 @@ help: ## list the targets
 demo: $(VENV)/.ready $(MINISTACK) ## the problem and the cure, side by side, on a local AWS stand-in
 	@$(BIN)/python -m examples.demo
 
-test: lint types $(MINISTACK) $(JUDGE) ## all that CI runs: lint, types, tests on every engine, the built wheel
+test: lint types $(MINISTACK) $(LAMBDA_RIE) $(JUDGE) ## all that CI runs: lint, types, tests on every engine, the built wheel
 	$(BIN)/python -m pytest
 
 campaign: $(VENV)/.bench $(DYNAMODB_LOCAL) ## two minutes of kills, faults and wrong clocks; a ledger decides (fetches DynamoDB Local)
@@ -42,7 +46,7 @@ lint: $(VENV)/.ready ## ruff, check and format
 types: $(VENV)/.ready ## mypy, strict
 	$(BIN)/mypy
 
-pythons: $(MINISTACK) $(JUDGE) ## the tests on every Python from 3.10 to 3.14 that this machine has
+pythons: $(MINISTACK) $(LAMBDA_RIE) $(JUDGE) ## the tests on every Python from 3.10 to 3.14 that this machine has
 	@for version in 3.10 3.11 3.12 3.13 3.14; do \
 	  command -v python$$version >/dev/null && python$$version -c '' 2>/dev/null \
 	    || { echo "python$$version: not on this machine"; continue; }; \
@@ -72,6 +76,18 @@ $(MINISTACK):
 	  || { echo "$(PYTHON) is older than 3.10: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .engines/ministack
 	.engines/ministack/bin/python -m pip install --quiet --disable-pip-version-check ministack==1.5.33
+	@touch $@
+
+# Amazon's runtime interface emulator (Apache-2.0) comes inside the wheel of the SAM CLI.
+.engines/lambda-rie/.ready: | $(VENV)/.ready
+	rm -rf .engines/lambda-rie && mkdir -p .engines/lambda-rie
+	cd .engines/lambda-rie && $(abspath $(BIN))/python -m pip download --quiet \
+	  --disable-pip-version-check --no-deps aws-sam-cli==1.170.0
+	cd .engines/lambda-rie && $(PYTHON) -c 'import glob, platform, zipfile; \
+	  arch = {"aarch64": "arm64"}.get(platform.machine(), platform.machine()); \
+	  wheel = zipfile.ZipFile(glob.glob("*.whl")[0]); \
+	  open("aws-lambda-rie", "wb").write(wheel.read("samcli/local/rapid/aws-lambda-rie-" + arch))'
+	cd .engines/lambda-rie && chmod +x aws-lambda-rie && rm *.whl
 	@touch $@
 
 $(DYNAMODB_LOCAL):

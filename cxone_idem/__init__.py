@@ -8,8 +8,10 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.cause import Cause
+from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed
 from cxone_idem.config import Config
+from cxone_idem.current import current_claim
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import (
     AttemptsExhaustedError,
@@ -18,13 +20,19 @@ from cxone_idem.errors import (
     IdemError,
     InProgressError,
     KeyMissingError,
+    OtherContentError,
+    ResultMissingError,
     StoreError,
 )
+from cxone_idem.fate import Fate
 from cxone_idem.memory import MemoryStore
+from cxone_idem.outcome import Outcome
+from cxone_idem.record import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxone_idem.decorator import once
     from cxone_idem.dynamodb import DynamoDBStore
     from cxone_idem.invocation import LambdaContext
     from cxone_idem.sqs_batch import BatchResponse, Envelope
@@ -32,20 +40,28 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyDone",
     "AttemptsExhaustedError",
+    "Cause",
     "ClaimLostError",
     "Claimed",
     "Config",
     "ConfigError",
     "Deduplicator",
     "DynamoDBStore",
+    "Fate",
     "IdemError",
     "InProgressError",
     "KeyMissingError",
     "MemoryStore",
+    "Origin",
+    "OtherContentError",
+    "Outcome",
+    "ResultMissingError",
     "StoreError",
     "claim",
     "complete",
+    "current_claim",
     "extend",
+    "once",
     "process_batch",
     "release",
 ]
@@ -54,14 +70,20 @@ _default: Deduplicator | None = None
 _default_lock = Lock()
 
 
-def claim(key: str, *, context: LambdaContext | None = None) -> Claimed | AlreadyDone:
+def claim(
+    key: str,
+    *,
+    context: LambdaContext | None = None,
+    origin: Origin | None = None,
+    fingerprint: Any = None,
+) -> Claimed | AlreadyDone:
     """Claim the work on `key`; see `Deduplicator.claim`."""
-    return _deduplicator().claim(key, context=context)
+    return _deduplicator().claim(key, context=context, origin=origin, fingerprint=fingerprint)
 
 
-def complete(key_or_claim: str | Claimed) -> None:
-    """Record that the work is done; see `Deduplicator.complete`."""
-    _deduplicator().complete(key_or_claim)
+def complete(key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None:
+    """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
+    _deduplicator().complete(key_or_claim, result=result)
 
 
 def release(key_or_claim: str | Claimed) -> None:
@@ -101,5 +123,9 @@ def __getattr__(name: str) -> Any:
         from cxone_idem.dynamodb import DynamoDBStore  # noqa: PLC0415
 
         return DynamoDBStore
+    if name == "once":  # not in a module of that name, which would then stand in its place
+        from cxone_idem.decorator import once  # noqa: PLC0415
+
+        return once
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

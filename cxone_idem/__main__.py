@@ -12,9 +12,10 @@ def main() -> None:
     try:
         from cxone_idem.cli.group import cli  # noqa: PLC0415 -- what it imports may be missing
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRA:
             raise
-        sys.exit(f"the command line needs {error.name}: pip install 'cxone-idem[cli]'")
+        sys.exit(f"the command line needs {missing}: pip install 'cxone-idem[cli]'")
     cli(prog_name="cxone-idem")
 
 

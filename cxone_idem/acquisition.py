@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem import protocol
 from cxone_idem.claimed import AlreadyDone, Claimed
@@ -12,9 +12,12 @@ from cxone_idem.errors import (
     ClaimLostError,
     IdemError,
     InProgressError,
+    OtherContentError,
     StoreError,
 )
+from cxone_idem.events import fingerprint_of
 from cxone_idem.protocol import Verdict
+from cxone_idem.record import Origin, Record, State
 from cxone_idem.store import Write
 
 if TYPE_CHECKING:
@@ -22,11 +25,23 @@ if TYPE_CHECKING:
 
     from cxone_idem.clock import Reading
     from cxone_idem.holdings import Holdings
-    from cxone_idem.record import Origin, Record
     from cxone_idem.store import Answer
     from cxone_idem.writer import Writer
 
 logger = logging.getLogger("cxone_idem")
+
+
+class Wanted(NamedTuple):
+    """A key to claim, for whose delivery, and what its events agree in."""
+
+    key: str
+    origin: Origin = Origin()
+    fingerprint: str | None = None
+
+    @classmethod
+    def of(cls, key: str, origin: Origin | None, content: Any) -> Wanted:
+        """Return what a caller wants whose events of a key agree in `content`, if it is given."""
+        return cls(key, origin or Origin(), None if content is None else fingerprint_of(content))
 
 
 class Acquisition:
@@ -36,22 +51,21 @@ class Acquisition:
     many keys in one request go the same way.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 -- the key, its origin, and what this process writes with
+    def __init__(  # noqa: PLR0913, PLR0917 -- what is wanted, and what this process writes with
         self,
-        key: str,
+        wanted: Wanted,
         where: str,
-        origin: Origin,
         writer: Writer,
         holdings: Holdings,
         lease_ms: Callable[[], int],
         max_attempts: int,
     ) -> None:
-        self.key = key
+        self.key = wanted.key
         self.where = where
         self.outcome: Claimed | AlreadyDone | IdemError | None = None
         self.in_doubt: Claimed | None = None
         """A claim that may stand in the store although it failed; to be released once."""
-        self._origin = origin
+        self._wanted = wanted
         self._writer = writer
         self._holdings = holdings
         self._lease_ms = lease_ms
@@ -71,7 +85,8 @@ class Acquisition:
             return Write(self._claim.record, self._claim.record.version)
         self._needed_ms = self._lease_ms()
         stamp = self._writer.stamp(self._needed_ms)
-        attempted = protocol.claimed(self.where, self._seen, stamp, self._origin)
+        _, origin, fingerprint = self._wanted
+        attempted = protocol.claimed(self.where, self._seen, stamp, origin, fingerprint)
         self._claim = Claimed(self.key, attempted, self._writer, self._holdings, self._lease_ms)
         return Write(attempted, self._seen.version if self._seen else None)
 
@@ -99,14 +114,25 @@ class Acquisition:
             self._own(claim, reading)
         elif seen is None or verdict is Verdict.TAKE_OVER:
             pass
-        elif verdict is Verdict.DONE:
-            self._holdings.remember_done(seen)
-            self.outcome = AlreadyDone(self.key, seen)
         elif verdict is Verdict.EXHAUSTED:
             self.outcome = AttemptsExhaustedError(self.key, self._max_attempts, seen)
-        else:
+        elif verdict is Verdict.IN_PROGRESS:
             retry_after_ms = seen.lease_until_ms - reading.earliest_ms
-            self.outcome = InProgressError(self.key, retry_after_ms / 1000, seen)
+            self.outcome = InProgressError(
+                self.key, retry_after_ms / 1000, seen, self._wanted.origin
+            )
+        else:
+            if seen.state is State.DONE:
+                self._holdings.remember_done(seen)
+            self.already_done(seen)
+
+    def already_done(self, record: Record) -> None:
+        """End here, as `record` is known: its work is done, or it is of another event."""
+        _, origin, fingerprint = self._wanted
+        if protocol.is_other_content(fingerprint, record):
+            self.outcome = OtherContentError(self.key, record, origin)
+        else:
+            self.outcome = AlreadyDone(self.key, record, origin)
 
     def _own(self, claim: Claimed, reading: Reading) -> None:
         """Make sure that the lease is as long as was needed; if the key was lost, go on."""

@@ -11,27 +11,27 @@ current boto3 goes, binds its client to one loop, and needs each path to the sto
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import inspect
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
-from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.acquisition import Wanted
+from cxone_idem.aio_handlers import Handlers
+from cxone_idem.aio_threads import Threads
+from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import IdemError, InProgressError
 from cxone_idem.invocation import Invocation
-from cxone_idem.record import Origin
 from cxone_idem.sqs_batch import check_callable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from cxone_idem.invocation import LambdaContext
-    from cxone_idem.record import Record
+    from cxone_idem.outcome import Outcome
+    from cxone_idem.record import Origin, Record
     from cxone_idem.sqs_batch import BatchResponse, Envelope
 
-Result = TypeVar("Result")
 
 # The connections that the AWS SDK keeps (`max_pool_connections`): more threads would open and drop
 # connections of their own.
@@ -66,9 +66,13 @@ class AsyncClaimed:
         """The record as this claim last wrote it."""
         return self._claim.record
 
-    async def complete(self) -> None:
-        """Record that the work is done; see `Claimed.complete`."""
-        await self._threads.call(self._claim.complete)
+    async def complete(self, *, result: object = NO_RESULT) -> None:
+        """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
+        await self._threads.call(partial(self._claim.complete, result=result))
+
+    async def transaction_item(self, *, result: object = NO_RESULT) -> Any:
+        """Return what records the work as done in a transaction; see `Claimed.transaction_item`."""
+        return await self._threads.call(partial(self._claim.transaction_item, result=result))
 
     async def release(self) -> None:
         """Give the key up undone; see `Claimed.release`."""
@@ -97,20 +101,33 @@ class AsyncDeduplicator:
         self._threads = Threads(ThreadPoolExecutor(_THREADS, "cxone_idem-aio"))
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str] | None = None) -> AsyncDeduplicator:
-        """Make one on DynamoDB as the `CXONE_IDEM_*` variables say; raises `ConfigError`."""
-        return cls(Deduplicator.from_environ(environ))
+    def from_environ(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        on_outcome: Callable[[Outcome], object] | None = None,
+    ) -> AsyncDeduplicator:
+        """Make one on DynamoDB as the `CXONE_IDEM_*` variables say; raises `ConfigError`.
+
+        `on_outcome` is called in the thread of its batch, not on the loop.
+        """
+        return cls(Deduplicator.from_environ(environ, on_outcome=on_outcome))
 
     async def claim(
-        self, key: str, *, context: LambdaContext | None = None, origin: Origin | None = None
+        self,
+        key: str,
+        *,
+        context: LambdaContext | None = None,
+        origin: Origin | None = None,
+        fingerprint: Any = None,
     ) -> AsyncClaimed | AlreadyDone:
         """Claim the work on `key`; waits and raises as `Deduplicator.claim` does."""
+        wanted = Wanted.of(key, origin, fingerprint)
         invocation = Invocation(context)
         patience = self._deduplicator.patience(invocation)
-        wanted = [(key, origin or Origin())]
         while True:
             (outcome,) = await self._threads.call(
-                self._deduplicator.claim_all, wanted, invocation, undo=self._give_back
+                self._deduplicator.claim_all, [wanted], invocation, undo=self._give_back
             )
             if isinstance(outcome, InProgressError):
                 pause_seconds = patience.next_pause_seconds(outcome.retry_after_seconds)
@@ -124,15 +141,18 @@ class AsyncDeduplicator:
                 return outcome
             return AsyncClaimed(outcome, self._threads)
 
-    async def complete(self, key_or_claim: str | AsyncClaimed) -> None:
-        """Record that the work is done; see `Claimed.complete`."""
-        await self._threads.call(self._deduplicator.complete, _plain(key_or_claim))
+    async def complete(
+        self, key_or_claim: str | Claimed | AsyncClaimed, *, result: object = NO_RESULT
+    ) -> None:
+        """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
+        complete = partial(self._deduplicator.complete, result=result)
+        await self._threads.call(complete, _plain(key_or_claim))
 
-    async def release(self, key_or_claim: str | AsyncClaimed) -> None:
+    async def release(self, key_or_claim: str | Claimed | AsyncClaimed) -> None:
         """Give the key up undone; see `Claimed.release`."""
         await self._threads.call(self._deduplicator.release, _plain(key_or_claim))
 
-    async def extend(self, key_or_claim: str | AsyncClaimed) -> None:
+    async def extend(self, key_or_claim: str | Claimed | AsyncClaimed) -> None:
         """Make the lease last its full length from now; see `Claimed.extend`."""
         await self._threads.call(self._deduplicator.extend, _plain(key_or_claim))
 
@@ -147,9 +167,9 @@ class AsyncDeduplicator:
         """Run `async def process_event` once per key over an SQS batch, on this loop.
 
         As `Deduplicator.process_batch`, but `max_workers` counts handlers that are awaited at once,
-        each with the context variables of this call. If this task is cancelled, handlers that are
-        being awaited are cancelled and no other starts; what is done is recorded and what is not is
-        given back before the cancellation goes on.
+        each with the context variables of this call and a `current_claim()` of its own. If this
+        task is cancelled, handlers that are being awaited are cancelled and no other starts; what
+        is done is recorded and what is not is given back before the cancellation goes on.
         """
         check_callable(process_event)
         handlers = Handlers(process_event)
@@ -168,101 +188,5 @@ class AsyncDeduplicator:
         self._deduplicator.release_all(claims, begun=False)
 
 
-class Threads:
-    """Runs blocking calls in threads, and lets a cancellation go on only once they are through."""
-
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-
-    async def call(
-        self,
-        function: Callable[..., Result],
-        *args: Any,
-        cancel: Callable[[], object] = lambda: None,
-        undo: Callable[[Result], object] = lambda _: None,
-    ) -> Result:
-        """Return what `function` returns.
-
-        If this task is cancelled meanwhile, `cancel` hurries the call and `undo` gets its result.
-        """
-        future: asyncio.Future[Result] = self._submit(function, *args)
-        if not await _outlasts(future, cancel):
-            return future.result()
-        if future.exception() is None:
-            await _outlasts(self._submit(undo, future.result()), lambda: None)
-        raise asyncio.CancelledError
-
-    def _submit(self, function: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._pool, copy_context().run, function, *args)
-
-
-class BatchStoppedError(BaseException):
-    """Ends a batch whose task was cancelled; no error of a handler, so it stops all of them."""
-
-
-class Handlers:
-    """Handlers of one batch: started from its threads, run as tasks of the loop this is made on."""
-
-    def __init__(self, process_event: Callable[[Envelope], object]) -> None:
-        self._process_event = process_event
-        self._loop = asyncio.get_running_loop()
-        self._context = copy_context()
-        # Touched on the loop only.
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stopped = False
-
-    def run(self, envelope: Envelope) -> None:
-        """Have the handler do its work on the loop; return or raise, in this thread, as it does."""
-        ended: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._loop.call_soon_threadsafe(self._start, envelope, ended, context=self._context)
-        ended.result()
-
-    def stop(self) -> None:
-        """Cancel the handlers, and start no more."""
-        self._stopped = True
-        for task in self._tasks:
-            task.cancel()
-
-    def _start(self, envelope: Envelope, ended: concurrent.futures.Future[None]) -> None:
-        if self._stopped:
-            ended.set_exception(BatchStoppedError())
-            return
-        task = self._loop.create_task(self._work(envelope))
-        self._tasks.add(task)
-        task.add_done_callback(lambda task: self._end(task, ended))
-
-    async def _work(self, envelope: Envelope) -> None:
-        result = self._process_event(envelope)
-        if inspect.isawaitable(result):
-            await result
-
-    def _end(self, task: asyncio.Task[None], ended: concurrent.futures.Future[None]) -> None:
-        # Only now: a handler that is cancelled may still finish its work, and then it is done.
-        self._tasks.discard(task)
-        if not task.cancelled():
-            error = task.exception()
-        elif self._stopped:
-            error = BatchStoppedError()
-        else:
-            error = concurrent.futures.CancelledError("the handler was cancelled from within")
-        if error is None:
-            ended.set_result(None)
-        else:
-            ended.set_exception(error)
-
-
-async def _outlasts(future: asyncio.Future[Any], cancel: Callable[[], object]) -> bool:
-    """Wait until `future` is done; tell whether this task was cancelled meanwhile."""
-    cancelled = False
-    while not future.done():
-        try:
-            await asyncio.wait([future])
-        except asyncio.CancelledError:
-            cancelled = True
-            cancel()
-    return cancelled
-
-
-def _plain(key_or_claim: str | AsyncClaimed) -> str | Claimed:
+def _plain(key_or_claim: str | Claimed | AsyncClaimed) -> str | Claimed:
     return key_or_claim._claim if isinstance(key_or_claim, AsyncClaimed) else key_or_claim  # noqa: SLF001 -- this module's own

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.claims_ahead import ClaimsAhead
 from cxone_idem.committer import Committer
-from cxone_idem.errors import IdemError
+from cxone_idem.current import under
+from cxone_idem.errors import IdemError, OtherContentError
 from cxone_idem.fate import DELETED, Fate
 from cxone_idem.job import Job, lanes, refusal
+from cxone_idem.outcome_log import tell
+from cxone_idem.protocol import is_other_content
+from cxone_idem.record import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,10 +23,8 @@ if TYPE_CHECKING:
     from cxone_idem.claims import Claims
     from cxone_idem.invocation import Invocation
     from cxone_idem.outcome import Outcome
-    from cxone_idem.record import Origin
+    from cxone_idem.record import Record
     from cxone_idem.sqs_message import Message
-
-logger = logging.getLogger("cxone_idem")
 
 # As many claims as go into one request (BatchExecuteStatement takes 25 statements).
 _CHUNK = 25
@@ -45,8 +46,8 @@ class BatchRun:
         self._max_workers = max_workers
         self._committer = Committer(claims)
         self._completing: dict[Claimed, Job] = {}
-        self._done: dict[str, Origin] = {}
-        """Whose delivery did the work of each key that is done, as far as this batch knows."""
+        self._done: dict[str, Record] = {}
+        """The record of each key whose work is done, as far as this batch knows."""
         self._blocked_groups: set[str | None] = set()
         self._held_groups: set[str | None] = set()
         """Groups whose next message waits for another worker."""
@@ -89,6 +90,7 @@ class BatchRun:
             waiting = self._settle_chunk(waiting, held)
         for job in waiting:
             job.give_up()
+            tell(job.outcome())
 
     def _settle_chunk(self, jobs: list[Job], ahead: list[Job], *, last: bool = False) -> list[Job]:
         """Settle `jobs`, claiming for those `ahead`; return what waits for another worker.
@@ -143,6 +145,8 @@ class BatchRun:
             raise
         if self._waits(job):
             return
+        if job.fate is not Fate.COMPLETED:
+            tell(job.outcome())
         job.envelope = {}
         if job.message.group is not None and job.fate not in DELETED:
             self._blocked_groups.add(job.message.group)
@@ -152,14 +156,14 @@ class BatchRun:
         if known is not None:
             return known
         if self._claims.config.disabled:
-            return Fate.UNPROTECTED if job.works(self._run) else Fate.HANDLER_FAILED
+            with under(None):
+                return Fate.UNPROTECTED if job.works(self._run) else Fate.HANDLER_FAILED
         outcome = self._ahead.outcome(job)
         job.note(outcome)
         if isinstance(outcome, IdemError):
-            return refusal(job.message.id, outcome)
+            return refusal(outcome)
         if isinstance(outcome, AlreadyDone):
-            logger.info("message %s is a duplicate of %r, done already", job.message.id, job.key)
-            self._done.setdefault(job.key, outcome.record.origin)
+            self._done.setdefault(job.key, outcome.record)
             return Fate.ALREADY_DONE
         return self._run_claimed(job, outcome)
 
@@ -169,20 +173,29 @@ class BatchRun:
         if self._out_of_time():
             return Fate.NO_TIME
         if job.fate is None and job.key in self._done:
-            job.first = self._done[job.key]
-            return Fate.SAME_BATCH
+            return self._fate_after(job, self._done[job.key])
         return job.fate
+
+    def _fate_after(self, job: Job, done: Record) -> Fate:
+        """Say what becomes of a message whose key this batch has seen done."""
+        if is_other_content(job.fingerprint, done):
+            job.note(OtherContentError(job.key, done, job.origin))
+            return Fate.OTHER_CONTENT
+        job.record, job.first = done, done.origin
+        return Fate.SAME_BATCH
 
     def _run_claimed(self, job: Job, claim: Claimed) -> Fate:
         try:
-            worked = job.works(self._run)
+            with under(claim):
+                worked = job.works(self._run)
         except BaseException:
             self._ahead.give_back([claim], begun=True)
             raise
         if not worked:
             self._ahead.give_back([claim], begun=True)
-            return Fate.HANDLER_FAILED
-        self._done[job.key] = job.origin
+            if claim.record.state is not State.DONE:  # a transaction of the handler's had committed
+                return Fate.HANDLER_FAILED
+        self._done[job.key] = claim.record
         self._completing[claim] = job
         self._committer.submit(claim, last=job is self._last)
         return Fate.COMPLETED
@@ -192,4 +205,6 @@ class BatchRun:
 
     def _note_completions(self) -> None:
         for claim, error in self._committer.close().items():
-            self._completing[claim].note_completion(claim, error)
+            job = self._completing[claim]
+            job.note_completion(claim, error)
+            tell(job.outcome())

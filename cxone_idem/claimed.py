@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import logging
+from dataclasses import replace
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cxone_idem import protocol
+from cxone_idem.cause import Cause, find_cause
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.held_record import HeldRecord, write_all
-from cxone_idem.record import Record, State
+from cxone_idem.record import Origin, Record, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
     from cxone_idem.holdings import Holdings
     from cxone_idem.writer import Writer
 
+logger = logging.getLogger("cxone_idem")
+
 # A lease is stamped again if the answer cannot prove it long enough: this machine's clock is slow,
 # or the round trip was. The second stamp knows both, a third is for a trip slower still.
 _STAMPS_MAX = 3
@@ -24,15 +31,41 @@ _STAMPS_MAX = 3
 _FRESH = 0.9
 
 
+class _Result(Enum):
+    NONE_GIVEN = "no result"
+
+
+NO_RESULT: Final = _Result.NONE_GIVEN
+"""Says that no result is to be stored: None is a result like another."""
+
+
 class AlreadyDone:
     """The work on a key is done: drop the event. Falsy."""
 
-    __slots__ = ("key", "record")
+    __slots__ = ("key", "origin", "record")
 
-    def __init__(self, key: str, record: Record) -> None:
+    def __init__(self, key: str, record: Record, origin: Origin | None = None) -> None:
         self.key = key
         self.record = record
         """Since when (`done_at_ms`), and by which delivery (`origin`)."""
+        self.origin = origin or Origin()
+        """Whose delivery this one is, as far as the caller said."""
+
+    @property
+    def cause(self) -> Cause:
+        """Why this delivery came although the work is done."""
+        return find_cause(self.record.origin, self.origin)
+
+    @property
+    def result(self) -> Any:
+        """What the work was completed with, as JSON gives it back: tuples have become lists.
+
+        Raises `ResultMissingError` if no result is stored (retrying never helps).
+        """
+        # Imported here, as in `complete`: few consumers store results, and all start cold.
+        from cxone_idem.result import from_text  # noqa: PLC0415
+
+        return from_text(self.record.result, self.key)
 
     def __bool__(self) -> Literal[False]:
         return False
@@ -57,6 +90,7 @@ class Claimed:
         self._writer = writer
         self._holdings = holdings
         self._lease_ms = lease_ms
+        self._result: str | None = None
         self._promised_until_ms = writer.local_ms() + lease_ms()
 
     def __bool__(self) -> Literal[True]:
@@ -75,8 +109,17 @@ class Claimed:
         """The record as this claim last wrote it."""
         return self._held.record
 
-    def complete(self) -> None:
+    @property
+    def done_record(self) -> Record:
+        """The record as it is once the work is done, whether or not the store has it by now."""
+        done = self.record.state is State.DONE
+        return self.record if done else replace(self.record, result=self._result)
+
+    def complete(self, *, result: object = NO_RESULT) -> None:
         """Record that the work is done. Completing twice is the same as once.
+
+        A duplicate finds `result` in `AlreadyDone.result`. It is stored as JSON of up to 256 KB;
+        what cannot be stored is logged as an error, and the work is recorded as done without it.
 
         Raises `ClaimLostError` if a newer owner holds the key (retrying never helps; the effect may
         happen twice) and `StoreError` if the store cannot record it: then this process remembers
@@ -85,12 +128,34 @@ class Claimed:
         with self._held.lock:
             if self.record.state is State.DONE:
                 return
+            self._keep(result)
             try:
-                self._held.write(protocol.completed)
+                self._held.write(partial(protocol.completed, result=self._result))
             except IdemError as error:
                 self._completion_ended(error)
                 raise
             self._completion_ended(None)
+            if self._result is not None and self._result != self.record.result:
+                logger.error("key %r was completed before, without this result", self.key)
+
+    def transaction_item(self, *, result: object = NO_RESULT) -> Any:
+        """Return the entry of `TransactWriteItems` that records the work as done.
+
+        Send it together with the writes that are the work, by a low-level DynamoDB client (a
+        resource would encode it a second time): all of it is committed, or none and this claim is
+        as before. Get it when all else is ready, as an `extend` after it makes it fail. Then go on
+        as always: `complete` if the transaction committed; if it did not, or its answer was lost,
+        raise or `release`, which finds out whether it did.
+
+        Raises `ClaimLostError` if this claim is settled and `IdemError` if the store has no
+        transactions; retrying never helps.
+        """
+        with self._held.lock:
+            self._keep(result)
+            write = self._held.next_write(partial(protocol.completed, result=self._result))
+            item = self._writer.transaction_item(write)
+            self._held.may_have_landed(write.record)
+            return item
 
     def release(self) -> None:
         """Give the key up undone, so that the next delivery need not wait for the lease to end.
@@ -126,6 +191,13 @@ class Claimed:
         """Extend the lease if the work starts well after the claim; raises as `extend` does."""
         if self._promised_until_ms - self._writer.local_ms() < _FRESH * self._lease_ms():
             self.extend()
+
+    def _keep(self, result: object) -> None:
+        """Remember the result for as long as the completion may have to be written again."""
+        if result is not NO_RESULT:
+            from cxone_idem.result import to_text  # noqa: PLC0415
+
+            self._result = to_text(result, self.key)
 
     def _write(self, change: Change, lease_ms: int = 0) -> Reading:
         try:
@@ -163,6 +235,8 @@ def release_all(
     errors = _write_all(claims, protocol.released if begun else protocol.returned, writer)
     for claim in claims:
         claim._holdings.drop(claim)  # noqa: SLF001 -- this module's own
+        if claim.record.state is State.DONE:  # by a transaction whose answer was lost
+            claim._holdings.remember_done(claim.record)  # noqa: SLF001 -- as above
     return errors
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cxone_idem.acquisition import Acquisition
-from cxone_idem.claimed import AlreadyDone, Claimed, complete_all, release_all
+from cxone_idem.acquisition import Acquisition, Wanted
+from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed, complete_all, release_all
 from cxone_idem.config import Config
 from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
 from cxone_idem.events import checked_key
 from cxone_idem.holdings import Holdings
 from cxone_idem.invocation import Invocation
 from cxone_idem.patience import Patience
-from cxone_idem.record import Origin, partition_key
+from cxone_idem.record import partition_key
 from cxone_idem.store import AcceptEverything, Store
 from cxone_idem.writer import Writer
 
@@ -23,15 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxone_idem.invocation import LambdaContext
+    from cxone_idem.record import Origin
 
 logger = logging.getLogger("cxone_idem")
 
 
-def _random_version() -> str:
+def random_version() -> str:
+    """Return a version that no other write carries."""
     return os.urandom(16).hex()
 
 
-def _random_share() -> float:
+def random_share() -> float:
+    """Return a random number from 0 to 1."""
     # The system's: a generator seeded before a snapshot would repeat itself in each copy of it.
     return os.urandom(1)[0] / 255
 
@@ -45,9 +48,9 @@ class Claims:
         config: Config | None = None,
         *,
         now: Callable[[], float] = time.time,
-        new_version: Callable[[], str] = _random_version,
+        new_version: Callable[[], str] = random_version,
         sleep: Callable[[float], object] = time.sleep,
-        share: Callable[[], float] = _random_share,
+        share: Callable[[], float] = random_share,
     ) -> None:
         self.config = Config() if config is None else config
         self.sleep = sleep
@@ -60,23 +63,32 @@ class Claims:
         self._writer = Writer(store, self.config.retention_seconds, now, new_version)
 
     def claim(
-        self, key: str, *, context: LambdaContext | None = None, origin: Origin | None = None
+        self,
+        key: str,
+        *,
+        context: LambdaContext | None = None,
+        origin: Origin | None = None,
+        fingerprint: Any = None,
     ) -> Claimed | AlreadyDone:
         """Claim the work on `key`: one conditional write, whatever stands there.
 
         On Lambda pass its `context`: the lease then ends with the invocation. `origin` says whose
-        delivery this is, for those who look at the record later.
+        delivery this is, for those who look at the record later and for the `cause` of duplicates.
+        `fingerprint` is JSON content in which all events of the key agree, such as a conversation
+        id; a short hash of it is stored.
 
         While another worker holds the key this waits for up to `CXONE_IDEM_WAIT_SECONDS`, asking
         again after growing pauses, and then raises `InProgressError` (retry after its
-        `retry_after_seconds`). Raises `AttemptsExhaustedError` beyond `CXONE_IDEM_MAX_ATTEMPTS`
-        and `KeyMissingError` if `key` is no non-blank text (never retry either), and `StoreError`
-        if the store cannot tell (its message says whether retrying helps).
+        `retry_after_seconds`). Raises `OtherContentError` if the key is taken by an event of
+        another fingerprint, `AttemptsExhaustedError` beyond `CXONE_IDEM_MAX_ATTEMPTS` and
+        `KeyMissingError` if `key` is no non-blank text (never retry these), and `StoreError` if the
+        store cannot tell (its message says whether retrying helps).
         """
+        wanted = Wanted.of(key, origin, fingerprint)
         invocation = Invocation(context)
         patience = self.patience(invocation)
         while True:
-            (outcome,) = self.claim_all([(key, origin or Origin())], invocation)
+            (outcome,) = self.claim_all([wanted], invocation)
             if isinstance(outcome, InProgressError):
                 pause_seconds = patience.next_pause_seconds(outcome.retry_after_seconds)
                 if pause_seconds:
@@ -90,9 +102,9 @@ class Claims:
         """Return how long to wait for workers elsewhere from now on."""
         return Patience(self.config, invocation, self._share)
 
-    def complete(self, key_or_claim: str | Claimed) -> None:
-        """Record that the work is done; see `Claimed.complete`."""
-        self._held(key_or_claim).complete()
+    def complete(self, key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None:
+        """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
+        self._held(key_or_claim).complete(result=result)
 
     def release(self, key_or_claim: str | Claimed) -> None:
         """Give the key up undone; see `Claimed.release`."""
@@ -101,6 +113,14 @@ class Claims:
     def extend(self, key_or_claim: str | Claimed) -> None:
         """Make the lease last its full length from now; see `Claimed.extend`."""
         self._held(key_or_claim).extend()
+
+    def open_claims(self) -> list[Claimed]:
+        """Return the claims that this process works under now, for a heartbeat to extend."""
+        return self._holdings.open()
+
+    def record_unrecorded(self) -> None:
+        """Try again to record work that is done, but whose completion the store did not take."""
+        self._holdings.record_unrecorded()
 
     def _held(self, key_or_claim: str | Claimed) -> Claimed:
         if isinstance(key_or_claim, Claimed):
@@ -126,7 +146,7 @@ class Claims:
         return claim
 
     def claim_all(
-        self, wanted: Sequence[tuple[str, Origin]], invocation: Invocation
+        self, wanted: Sequence[Wanted], invocation: Invocation
     ) -> list[Claimed | AlreadyDone | IdemError]:
         """Claim many different keys in as few requests as the store can.
 
@@ -134,11 +154,9 @@ class Claims:
         """
         return self.decide(self.start(wanted, invocation))
 
-    def start(
-        self, wanted: Sequence[tuple[str, Origin]], invocation: Invocation
-    ) -> list[Acquisition]:
+    def start(self, wanted: Sequence[Wanted], invocation: Invocation) -> list[Acquisition]:
         """Send the first write for each of many different keys; `decide` tells how they ended."""
-        ways = [self._way(key, origin, invocation) for key, origin in wanted]
+        ways = [self._way(one, invocation) for one in wanted]
         self._send([way for way in ways if way.outcome is None])
         return ways
 
@@ -171,22 +189,21 @@ class Claims:
         """
         return release_all(claims, self._writer, begun=begun)
 
-    def _way(self, key: str, origin: Origin, invocation: Invocation) -> Acquisition:
-        """Return the way to a claim on `key`; at its end already if this process knows it done."""
-        where = partition_key(self.config.namespace, checked_key(key))
+    def _way(self, wanted: Wanted, invocation: Invocation) -> Acquisition:
+        """Return the way to a claim on a key; at its end already if this process knows it done."""
+        where = partition_key(self.config.namespace, checked_key(wanted.key))
         way = Acquisition(
-            key,
+            wanted,
             where,
-            origin,
             self._writer,
             self._holdings,
             lambda: invocation.lease_ms(self.config.lease_seconds),
             self.config.max_attempts,
         )
-        unrecorded = self._done_but_unrecorded(key, where)
-        done = unrecorded.record if unrecorded else self._holdings.done(where, self._writer)
+        unrecorded = self._done_but_unrecorded(wanted.key, where)
+        done = unrecorded.done_record if unrecorded else self._holdings.done(where, self._writer)
         if done:
-            way.outcome = AlreadyDone(key, done)
+            way.already_done(done)
         return way
 
     def _free(self, claims: list[Claimed]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.errors import IdemError
+from cxone_idem.record import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ class ClaimsAhead:
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Claim the keys of `jobs`, all different, in one request; some may need another one."""
-        ways = self._claims.start([(job.key, job.origin) for job in jobs], self._invocation)
+        ways = self._claims.start([job.wanted for job in jobs], self._invocation)
         self._ways = dict(zip(jobs, ways, strict=True))
         self._undecided = [way for way in ways if way.outcome is None]
 
@@ -48,7 +49,7 @@ class ClaimsAhead:
         """Return what a claim says now: made ahead, or made only here for a key seen before."""
         way = self._ways.pop(job, None)
         if way is None:
-            (outcome,) = self._claims.claim_all([(job.key, job.origin)], self._invocation)
+            (outcome,) = self._claims.claim_all([job.wanted], self._invocation)
             return outcome
         if way.outcome is None:
             with self._deciding:  # all of them at once: together they need one request
@@ -71,5 +72,5 @@ class ClaimsAhead:
         """Release claims; one that cannot be released ends with its lease."""
         errors = self._claims.release_all(claims, begun=begun)
         for claim, error in zip(claims, errors, strict=True):
-            if error:
+            if error and claim.record.state is not State.DONE:  # a handler's transaction commits it
                 logger.warning("key %r was not released: %s", claim.key, error)

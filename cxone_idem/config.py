@@ -47,6 +47,12 @@ class Config:
     key: str = _setting(
         "detail.IdempotencyKey || id", "JMESPath over the event that yields the key"
     )
+    fingerprint: str = _setting(
+        "",
+        "JMESPath over the event of what all events of one key agree in, such as"
+        " `detail.conversationId`; if they do not, the message fails. By default nothing is"
+        " compared",
+    )
     # 300 s: the longest work most consumers do per event; Lambda uses its real deadline instead.
     lease_seconds: float = _setting(
         300,
@@ -90,6 +96,11 @@ class Config:
         least=0,
         most=_ATTEMPTS_MAX,
         unit="attempts",
+    )
+    align_visibility: bool = _setting(
+        False,  # noqa: FBT003
+        "`true` has a message that failed come back when it is worth another try, not after the"
+        " queue's visibility timeout",
     )
     disabled: bool = _setting(False, "`true` runs every event, undeduplicated")  # noqa: FBT003
 
@@ -163,12 +174,17 @@ class Config:
                 f"{variable('namespace')}={self.namespace!r} is not a text of up to 255 printable"
                 " characters without '#'"
             )
-        disabled: Any = self.disabled
-        if not isinstance(disabled, bool):
-            mistakes.append(f"{variable('disabled')}={disabled!r} is not True or False")
-        wrong = expression_mistake(self.key)
-        if wrong:
-            mistakes.append(f"{variable('key')}={self.key!r} is not a JMESPath expression: {wrong}")
+        for name in ("align_visibility", "disabled"):
+            switch: Any = getattr(self, name)
+            if not isinstance(switch, bool):
+                mistakes.append(f"{variable(name)}={switch!r} is not True or False")
+        for name in ("key", "fingerprint"):
+            expression = getattr(self, name)
+            wrong = expression_mistake(expression) if expression or name == "key" else ""
+            if wrong:
+                mistakes.append(
+                    f"{variable(name)}={expression!r} is not a JMESPath expression: {wrong}"
+                )
         return mistakes
 
 

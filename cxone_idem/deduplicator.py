@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.claims import Claims
+from cxone_idem.claims import Claims, random_share, random_version
 from cxone_idem.config import Config, checked_workers
 from cxone_idem.invocation import Invocation
 from cxone_idem.sqs_batch import (
@@ -12,6 +14,7 @@ from cxone_idem.sqs_batch import (
     Envelope,
     Observer,
     batch_response,
+    checked_hook,
     settle_batch,
     show,
 )
@@ -20,7 +23,9 @@ from cxone_idem.store import AcceptEverything, Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cxone_idem.aligner import Aligner
     from cxone_idem.invocation import LambdaContext
+    from cxone_idem.outcome import Outcome
 
 
 class Deduplicator(Claims):
@@ -29,14 +34,40 @@ class Deduplicator(Claims):
     On Lambda make it outside the handler: its connection then serves every invocation.
     """
 
+    def __init__(  # noqa: PLR0913 -- all that this process does not decide for itself
+        self,
+        store: Store,
+        config: Config | None = None,
+        *,
+        on_outcome: Callable[[Outcome], object] | None = None,
+        now: Callable[[], float] = time.time,
+        new_version: Callable[[], str] = random_version,
+        sleep: Callable[[float], object] = time.sleep,
+        share: Callable[[], float] = random_share,
+    ) -> None:
+        """Work on `store`. `on_outcome` is called once for each message of a settled batch.
+
+        It can change no outcome: what it raises is logged. `now` (epoch seconds) and what follows
+        are for tests.
+        """
+        super().__init__(store, config, now=now, new_version=new_version, sleep=sleep, share=share)
+        self._on_outcome = checked_hook(on_outcome)
+
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str] | None = None) -> Deduplicator:
+    def from_environ(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        on_outcome: Callable[[Outcome], object] | None = None,
+    ) -> Deduplicator:
         """Make a deduplicator on DynamoDB as the `CXONE_IDEM_*` variables say.
 
         Raises `ConfigError`, which lists every wrong variable.
         """
         config = Config.from_environ(environ)
-        return cls(_store(config), config)
+        deduplicator = cls(_store(config), config, on_outcome=on_outcome)
+        _ = deduplicator._aligner  # its client, too, belongs in Lambda's init phase
+        return deduplicator
 
     def process_batch(
         self,
@@ -59,15 +90,40 @@ class Deduplicator(Claims):
         `event` is not from SQS or a message has no id, and `TypeError` if `process_event` is no
         plain function; then the whole batch comes back.
         """
-        workers = self.config.max_workers if max_workers is None else checked_workers(max_workers)
-        outcomes = settle_batch(self, event, process_event, Invocation(context), workers)
-        for observer in self._observers():
-            show(outcomes, observer)
-        return batch_response(outcomes)
+        return batch_response(
+            self.settle(event, process_event, Invocation(context), max_workers=max_workers)
+        )
 
-    def _observers(self) -> Sequence[Observer]:
+    def settle(
+        self,
+        event: Any,
+        process_event: Callable[[Envelope], object],
+        invocation: Invocation,
+        *,
+        max_workers: int | None = None,
+    ) -> list[Outcome]:
+        """Do what `process_batch` does, in any invocation; say what became of each message."""
+        workers = self.config.max_workers if max_workers is None else checked_workers(max_workers)
+        outcomes = settle_batch(self, event, process_event, invocation, workers)
+        for observer in self._observers(invocation):
+            show(outcomes, observer)
+        if self._on_outcome is not None:
+            for outcome in outcomes:
+                show(outcome, self._on_outcome)
+        return outcomes
+
+    def _observers(self, invocation: Invocation) -> Sequence[Observer]:
         """Return what looks on when a batch is settled."""
-        return ()
+        return (partial(self._aligner.align, invocation=invocation),) if self._aligner else ()
+
+    @cached_property
+    def _aligner(self) -> Aligner | None:
+        if not self.config.align_visibility:
+            return None
+        # Imported here: only who asks for it pays for the SQS client.
+        from cxone_idem.aligner import Aligner  # noqa: PLC0415
+
+        return Aligner()
 
 
 def _store(config: Config) -> Store:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from cxone_idem.dynamodb_answer import date_seconds, from_response, from_sdk, read_item
+from cxone_idem.dynamodb_answer import (
+    date_seconds,
+    from_response,
+    from_sdk,
+    is_untried_conflict,
+    read_item,
+)
 from cxone_idem.dynamodb_batch import StatementBatches
 from cxone_idem.errors import ConfigError, StoreError
 from cxone_idem.item import Item, Layout
@@ -16,7 +24,7 @@ from cxone_idem.record import NO_VERSION
 from cxone_idem.store import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cxone_idem.record import Record
     from cxone_idem.store import Write
@@ -29,6 +37,11 @@ _OPERATION = "PutItem"
 _TIMEOUT_SECONDS = 1
 # The SDK's own number for DynamoDB in standard mode; pinned, as AWS_RETRY_MODE could change it.
 _ATTEMPTS = 4
+# A write that met another Region's, or a transaction, was not executed. Those take some tens of
+# milliseconds; three more attempts within 0.35 s outlast them and no Lambda function's time-out.
+_CONFLICT_PAUSES_SECONDS = (0.05, 0.1, 0.2)
+PATIENCE_SECONDS = _ATTEMPTS * 2 * _TIMEOUT_SECONDS
+"""How long one request may take: each attempt waits for a connection, then for an answer."""
 
 
 def create_client() -> Any:
@@ -67,8 +80,10 @@ class DynamoDBStore:
         *,
         partition_key: str = "id",
         ttl_attribute: str = "expires_at",
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._table = table
+        self._sleep = sleep
         self._client = create_client() if client is None else client
         self._layout = Layout(partition_key, ttl_attribute)
         self._batches = StatementBatches(table, self._client, self._layout, self)
@@ -80,12 +95,7 @@ class DynamoDBStore:
         (`ReturnValuesOnConditionCheckFailure`, PutItem in the DynamoDB API Reference).
         """
         try:
-            response = self._client.put_item(
-                TableName=self._table,
-                Item=self._layout.to_item(record),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **self._condition(expected_version),
-            )
+            response = self._send(**self._put(record, expected_version))
         except ClientError as error:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 return self._refused(expected_version, error.response)
@@ -101,6 +111,33 @@ class DynamoDBStore:
         engine without PartiQL, each write is a PutItem of its own.
         """
         return self._batches.put_many(writes)
+
+    def _send(self, **request: Any) -> Any:
+        """Send a PutItem, and again if it met another write where the SDK would not."""
+        for pause_seconds in _CONFLICT_PAUSES_SECONDS:
+            try:
+                return self._client.put_item(**request)
+            except ClientError as error:
+                if not is_untried_conflict(error):
+                    raise
+            # At random, or two Regions would meet again.
+            self._sleep(pause_seconds * random.random())  # noqa: S311 -- no secret
+        return self._client.put_item(**request)
+
+    def transaction_item(self, write: Write) -> dict[str, Any]:
+        """Return the entry of TransactWriteItems that does what `put_if` would.
+
+        It needs the same permission ("Using IAM with DynamoDB transactions", Developer Guide).
+        """
+        return {"Put": self._put(*write)}
+
+    def _put(self, record: Record, expected_version: str | None) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "Item": self._layout.to_item(record),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **self._condition(expected_version),
+        }
 
     def _condition(self, expected_version: str | None) -> dict[str, Any]:
         if expected_version is None:

@@ -75,8 +75,20 @@ def read_item(item: Item | None, layout: Layout, table: str, operation: str) -> 
         raise StoreError(problem, table, operation) from error
 
 
+def is_untried_conflict(error: ClientError) -> bool:
+    """Tell whether a write was rejected because it met another, and the SDK left it at that.
+
+    botocore retries `ReplicatedWriteConflictException` since its model calls it retryable (1.44
+    does, 1.38 did not) and `TransactionConflictException` never.
+    """
+    metadata = error.response.get("ResponseMetadata", {})
+    return (
+        error.response["Error"].get("Code") in _CONFLICTS and metadata.get("RetryAttempts", 0) == 0
+    )
+
+
 def from_response(error: ClientError, table: str, operation: str) -> StoreError:
-    """Turn an answer other than 'condition failed' into a `StoreError`."""
+    """Turn an error that DynamoDB answered with into a `StoreError`."""
     code = error.response["Error"].get("Code", "")
     said = error.response["Error"].get("Message", "")
     metadata = error.response.get("ResponseMetadata", {})
@@ -88,20 +100,20 @@ def from_response(error: ClientError, table: str, operation: str) -> StoreError:
         )
     elif code in FORBIDDEN:
         problem = (
-            f"AWS refused the caller ({said}); retrying does not help: allow dynamodb:PutItem on"
-            " the table to the consumer's role"
+            f"AWS refused the caller ({said}); retrying does not help: allow dynamodb:"
+            f"{operation} on the table to the caller's role"
         )
     elif code in _THROTTLED:
         problem = (
-            f"DynamoDB throttled the write ({said}); retrying helps: let the message come back,"
-            " and give the table on-demand or more write capacity if this goes on"
+            f"DynamoDB throttled the request ({said}); retrying helps: let the message come back,"
+            " and give the table on-demand or more capacity if this goes on"
         )
     elif code in _CONFLICTS:
         problem = f"another write got in the way ({said}); retrying helps"
     elif server_error:
         problem = f"DynamoDB failed ({said}); retrying helps"
     else:
-        problem = f"DynamoDB rejected the write ({said}); retrying does not help"
+        problem = f"DynamoDB rejected the request ({said}); retrying does not help"
     return StoreError(
         problem,
         table,

@@ -25,7 +25,7 @@ _OPERATION = "BatchExecuteStatement"
 # The API's limit (BatchExecuteStatement in the DynamoDB API Reference).
 _STATEMENTS_MAX = 25
 # Every attribute a record can have, so that an update leaves none of an older one standing.
-_OPTIONAL = ("claimed_at_ms", "done_at_ms", "origin")
+_OPTIONAL = ("claimed_at_ms", "done_at_ms", "origin", "fingerprint", "result")
 _LACKING = FORBIDDEN | {"UnknownOperationException", "ValidationException", "ValidationError"}
 
 

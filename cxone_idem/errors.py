@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxone_idem.cause import Cause, find_cause
+from cxone_idem.record import Origin
+
 if TYPE_CHECKING:
     from cxone_idem.record import Record
 
@@ -37,19 +40,50 @@ class InProgressError(IdemError):
     """Another worker holds the key inside its lease. Retrying helps, after `retry_after_seconds`.
 
     Do not drop the event: if that worker dies, this delivery is the one that gets the work.
-    `record` says whose delivery that worker has, and since when.
+    `record` says whose delivery that worker has, and since when; `cause` why this one came.
     """
 
-    def __init__(self, key: str, retry_after_seconds: float, record: Record) -> None:
-        super().__init__(key, retry_after_seconds, record)
+    def __init__(
+        self, key: str, retry_after_seconds: float, record: Record, origin: Origin | None = None
+    ) -> None:
+        super().__init__(key, retry_after_seconds, record, origin)
         self.key = key
         self.retry_after_seconds = retry_after_seconds
         self.record = record
+        self.origin = origin
+
+    @property
+    def cause(self) -> Cause:
+        """Why this delivery came while another has the key."""
+        return find_cause(self.record.origin, self.origin or Origin())
 
     def __str__(self) -> str:
         return (
             f"key {self.key!r} is in progress in another worker, whose lease ends in at most"
             f" {self.retry_after_seconds:.1f} s: leave the event in its queue and let it come back"
+        )
+
+
+class OtherContentError(IdemError):
+    """The key is done or in progress for an event of other content. Retrying never helps.
+
+    Two events share one key, so the key is too coarse: dropping this one would lose it. In a batch
+    the message fails, and ends in the dead-letter queue: change `CXONE_IDEM_KEY`, then redrive.
+    `record` says whose delivery has the key, and `origin` whose this one is.
+    """
+
+    def __init__(self, key: str, record: Record, origin: Origin) -> None:
+        super().__init__(key, record, origin)
+        self.key = key
+        self.record = record
+        self.origin = origin
+
+    def __str__(self) -> str:
+        return (
+            f"key {self.key!r} is {self.record.state.value} for an event of other content"
+            f" (fingerprint {self.record.fingerprint}, event {self.record.origin.event_id}):"
+            " retrying does not help, as the key is too coarse; change CXONE_IDEM_KEY so that the"
+            " two have different keys, or CXONE_IDEM_FINGERPRINT if they are one event"
         )
 
 
@@ -96,6 +130,25 @@ class ClaimLostError(IdemError):
         return f"no claim on key {self.key!r}: {self.reason}"
 
 
+class ResultMissingError(IdemError):
+    """The work on the key is done, but what it returned is not stored. Retrying never helps.
+
+    Raised where a duplicate asks for the first run's result, if that run was completed without one
+    (`store_result` was off, a batch did the work) or with one that could not be stored: that run
+    logged an error saying why. The work is not to be done again.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return (
+            f"the work on key {self.key!r} is done, but its result is not stored; retrying does not"
+            " help: look for an error that the first run logged, or complete with a result"
+        )
+
+
 class StoreError(IdemError):
     """The store refused or never answered. Whether retrying helps stands in the message.
 
@@ -128,4 +181,25 @@ class StoreError(IdemError):
             evidence += f", code {self.code}"
         if self.request_id:
             evidence += f", request id {self.request_id}"
+        return f"{self.problem} ({evidence})"
+
+
+class QueueError(IdemError):
+    """SQS refused or never answered. Whether retrying helps stands in the message.
+
+    `code` is AWS's own (None if it never answered). No message is lost by it: what was not deleted
+    comes back, and is dropped then if its work is done.
+    """
+
+    def __init__(self, problem: str, queue: str, operation: str, code: str | None = None) -> None:
+        super().__init__(problem, queue, operation, code)
+        self.problem = problem
+        self.queue = queue
+        self.operation = operation
+        self.code = code
+
+    def __str__(self) -> str:
+        evidence = f"{self.operation} on queue {self.queue!r}"
+        if self.code:
+            evidence += f", code {self.code}"
         return f"{self.problem} ({evidence})"

@@ -1,7 +1,8 @@
-"""What an EventBridge event says: its key, by JMESPath, and its origin."""
+"""What an EventBridge event says: its key and its fingerprint, by JMESPath, and its origin."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from functools import lru_cache
@@ -27,6 +28,8 @@ class _Functions(Functions):
     def _func_from_json(self, text: str) -> Any:
         return json.loads(text)
 
+
+_FINGERPRINT_DIGITS = 16
 
 # What the jmespath package lets through besides its own errors, in parsing (an index of 5,000
 # digits, 5,000 brackets) and in searching (`contains('text', `1`)`, `ceil` of an infinity).
@@ -94,6 +97,27 @@ def find_key(envelope: Mapping[str, Any], expression: str) -> str:
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
+def find_fingerprint(envelope: Mapping[str, Any], expression: str) -> str | None:
+    """Return the fingerprint of what `expression` finds in the event; None without an expression.
+
+    Nothing found, or an expression that fails on this event, is content too: it agrees with
+    nothing found in another event, and differs from anything else.
+    """
+    if not expression:
+        return None
+    try:
+        found = _compiled(expression).search(envelope, options=_OPTIONS)
+        return fingerprint_of(found)
+    except (JMESPathError, *_EVALUATION_ERRORS):
+        return NOTHING_FOUND
+
+
+def fingerprint_of(content: Any) -> str:
+    """Return a short SHA-256 of JSON content: 64 bits, so that nothing can be read out of it."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_DIGITS]
+
+
 def checked_key(key: object) -> str:
     """Return a key a caller passed; raise `KeyMissingError` unless it is a non-blank text."""
     if isinstance(key, str) and key.strip():
@@ -101,6 +125,10 @@ def checked_key(key: object) -> str:
     kind = "blank" if isinstance(key, str) else f"a {type(key).__name__}"
     message = f"the key is {kind}, expected a non-blank text; retrying does not help"
     raise KeyMissingError(message)
+
+
+NOTHING_FOUND = fingerprint_of(None)
+"""The fingerprint of an event in which the expression finds nothing."""
 
 
 def origin_text(value: object) -> str | None:

@@ -17,6 +17,7 @@ class Fate(Enum):
     IN_PROGRESS = "in_progress"
     HANDLER_FAILED = "handler_failed"
     KEY_MISSING = "key_missing"
+    OTHER_CONTENT = "other_content"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     STORE_FAILED = "store_failed"
     NO_TIME = "no_time"

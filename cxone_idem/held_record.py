@@ -51,13 +51,17 @@ class HeldRecord:
         """Take in the answer to a write; False if it has to be made again on an earlier one."""
         if isinstance(answer, StoreError):
             if answer.outcome_unknown:
-                self._unanswered.append(wanted)
+                self.may_have_landed(wanted)
             raise answer
         if answer.written or protocol.is_own(wanted, answer.seen):
             self.record = wanted
             return True
         self._adopt(answer.seen)
         return self.record.state is wanted.state is not State.IN_PROGRESS
+
+    def may_have_landed(self, wanted: Record) -> None:
+        """Remember a write whose answer does not come here, so as to recognise it."""
+        self._unanswered.append(wanted)
 
     def _adopt(self, seen: Record | None) -> None:
         """Go on from an earlier write of ours that landed unanswered; raise if `seen` is none."""

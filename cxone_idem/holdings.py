@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from cxone_idem.record import Record
     from cxone_idem.writer import Writer
 
-# Duplicates come within seconds or minutes; a thousand records are well under a megabyte.
+# Duplicates come within seconds or minutes; a thousand records are well under a megabyte, or a few
+# with results of this length. A key with a longer one is asked for again.
 _DONE_KEYS_MAX = 1000
+_RESULT_MAX = 2000
 
 logger = logging.getLogger("cxone_idem")
 
@@ -45,6 +47,11 @@ class Holdings:
         with self._lock:
             return self._held.get(partition_key)
 
+    def open(self) -> list[Claimed]:
+        """Return the claims whose work is not done, oldest first."""
+        with self._lock:
+            return [claim for where, claim in self._held.items() if where not in self._unrecorded]
+
     def drop(self, claim: Claimed) -> None:
         """Forget `claim`: it is settled or lost."""
         where = claim.record.partition_key
@@ -57,6 +64,8 @@ class Holdings:
         """Keep in mind that a key is done, so that the next duplicate costs no request."""
         with self._lock:
             self._done.pop(record.partition_key, None)
+            if record.result is not None and len(record.result) > _RESULT_MAX:
+                return
             self._done[record.partition_key] = record
             if len(self._done) > self._done_keys_max:
                 del self._done[next(iter(self._done))]

@@ -14,7 +14,17 @@ Item = dict[str, Any]
 """Attribute name to typed value, as in `{"id": {"S": "…"}}`."""
 
 RESERVED_ATTRIBUTES = frozenset(
-    {"state", "version", "generation", "lease_until_ms", "claimed_at_ms", "done_at_ms", "origin"}
+    {
+        "state",
+        "version",
+        "generation",
+        "lease_until_ms",
+        "claimed_at_ms",
+        "done_at_ms",
+        "origin",
+        "fingerprint",
+        "result",
+    }
 )
 """The attribute names a table's partition key and TTL attribute must not have."""
 
@@ -51,6 +61,10 @@ class Layout:
         origin = _origin_to_map(record.origin)
         if origin:
             item["origin"] = {"M": origin}
+        if record.fingerprint is not None:
+            item["fingerprint"] = {"S": record.fingerprint}
+        if record.result is not None:
+            item["result"] = {"S": record.result}
         return item
 
     def to_record(self, item: Mapping[str, Any]) -> Record:
@@ -78,6 +92,8 @@ class Layout:
             claimed_at_ms=_number(item.get("claimed_at_ms")),
             done_at_ms=_number(item.get("done_at_ms")),
             origin=_origin_from_map(item.get("origin")),
+            fingerprint=_optional_text(item.get("fingerprint")),
+            result=_optional_text(item.get("result")),
         )
 
 
@@ -122,8 +138,7 @@ def _origin_from_map(attribute: Any) -> Origin:
         if name in _ORIGIN_NUMBERS:
             known[name] = _number(typed)
         else:
-            text = _member(typed, "S")
-            known[name] = text if isinstance(text, str) else None
+            known[name] = _optional_text(typed)
     return Origin(**known)
 
 
@@ -138,6 +153,11 @@ def _text(item: Mapping[str, Any], name: str) -> str:
         message = f"attribute {name!r} is not a non-empty string"
         raise ForeignItemError(message)
     return value
+
+
+def _optional_text(attribute: Any) -> str | None:
+    text = _member(attribute, "S")
+    return text if isinstance(text, str) else None
 
 
 def _required_number(item: Mapping[str, Any], name: str) -> int:

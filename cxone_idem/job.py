@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.acquisition import Wanted
 from cxone_idem.claimed import AlreadyDone, Claimed
 from cxone_idem.errors import (
     AttemptsExhaustedError,
@@ -12,8 +12,9 @@ from cxone_idem.errors import (
     IdemError,
     InProgressError,
     KeyMissingError,
+    OtherContentError,
 )
-from cxone_idem.events import find_key, parse_envelope
+from cxone_idem.events import find_fingerprint, find_key, parse_envelope
 from cxone_idem.fate import Fate
 from cxone_idem.outcome import Outcome
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from cxone_idem.record import Origin, Record
     from cxone_idem.sqs_message import Message
 
-logger = logging.getLogger("cxone_idem")
-
 
 class Job:
     """A message, its event and key, and what became of them."""
@@ -35,6 +34,7 @@ class Job:
         self.message = message
         self.envelope: dict[str, Any] = {}
         self.key = ""
+        self.fingerprint: str | None = None
         self.fate: Fate | None = None
         self.record: Record | None = None
         self.first: Origin | None = None
@@ -43,17 +43,24 @@ class Job:
             self.envelope = parse_envelope(message.body)
             if not config.disabled:
                 self.key = find_key(self.envelope, config.key)
+                self.fingerprint = find_fingerprint(self.envelope, config.fingerprint)
         except KeyMissingError as error:
-            logger.error("message %s has no key: %s", message.id, error)
             self.fate = Fate.KEY_MISSING
             self.error = error
         self.origin = message.origin(self.envelope, invocation)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is to be claimed for the message."""
+        return Wanted(self.key, self.origin, self.fingerprint)
 
     def note(self, found: Claimed | AlreadyDone | IdemError) -> None:
         """Keep what a claim found out, as evidence."""
         if isinstance(found, IdemError):
             self.error = found
-        if isinstance(found, (AlreadyDone, AttemptsExhaustedError, InProgressError)):
+        if isinstance(
+            found, (AlreadyDone, AttemptsExhaustedError, InProgressError, OtherContentError)
+        ):
             self.record = found.record
             self.first = found.record.origin
         elif isinstance(found, Claimed):
@@ -63,8 +70,7 @@ class Job:
         """Have the handler do the work of the event; tell whether it returned."""
         try:
             run(self.envelope)
-        except Exception as error:
-            logger.exception("message %s, key %r: process_event raised", self.message.id, self.key)
+        except Exception as error:  # noqa: BLE001 -- the one boundary of a message; told with its outcome
             self.error = error
             return False
         return True
@@ -72,12 +78,9 @@ class Job:
     def note_completion(self, claim: Claimed, error: IdemError | None) -> None:
         """Keep how the completion of the work ended."""
         self.record, self.error = claim.record, error
-        if isinstance(error, ClaimLostError):
-            logger.error("message %s ran, perhaps a second time: %s", self.message.id, error)
-            self.fate = Fate.CLAIM_LOST
-        elif error:
-            logger.error("message %s ran, but that is not recorded yet: %s", self.message.id, error)
-            self.fate = Fate.UNRECORDED
+        if error:
+            lost = isinstance(error, ClaimLostError)
+            self.fate = Fate.CLAIM_LOST if lost else Fate.UNRECORDED
 
     @property
     def retry_after_seconds(self) -> float:
@@ -102,19 +105,19 @@ class Job:
             origin=self.origin,
             record=self.record,
             first=self.first,
+            fingerprint=self.fingerprint,
             error=self.error,
         )
 
 
-def refusal(message_id: str, error: IdemError) -> Fate:
+def refusal(error: IdemError) -> Fate:
     """Return what becomes of a message whose key could not be claimed."""
     if isinstance(error, (InProgressError, ClaimLostError)):
-        logger.info("message %s is another worker's to do now: %s", message_id, error)
         return Fate.IN_PROGRESS
+    if isinstance(error, OtherContentError):
+        return Fate.OTHER_CONTENT
     if isinstance(error, AttemptsExhaustedError):
-        logger.error("message %s is not run: %s", message_id, error)
         return Fate.ATTEMPTS_EXHAUSTED
-    logger.error("message %s was not claimed: %s", message_id, error)
     return Fate.STORE_FAILED
 
 

@@ -18,6 +18,7 @@ class Verdict(Enum):
     OWNED = "our own write had landed, its answer was lost"
     DONE = "somebody completed the work"
     IN_PROGRESS = "somebody may be at work"
+    OTHER_CONTENT = "what is done or at work under this key is another event: tell, never drop"
     TAKE_OVER = "nobody is at work: claim against the version seen"
     EXHAUSTED = "nobody is at work, and it was tried as often as is allowed"
 
@@ -42,6 +43,19 @@ def is_past_retention(done: Record, store_time_ms: int) -> bool:
     return done.expires_at is not None and done.expires_at * 1000 <= store_time_ms
 
 
+def is_lease_over(held: Record, store_time_ms: int) -> bool:
+    """Tell whether the owner of a record in progress has had its time."""
+    return held.lease_until_ms <= store_time_ms
+
+
+def is_other_content(fingerprint: str | None, seen: Record) -> bool:
+    """Tell whether a record is surely of another event than the one with `fingerprint`.
+
+    A side without a fingerprint agrees with anything: records from before there were any.
+    """
+    return None not in {fingerprint, seen.fingerprint} and fingerprint != seen.fingerprint
+
+
 def judge_refused_claim(
     attempted: Record, seen: Record | None, store_time_ms: int, max_attempts: int = 0
 ) -> Verdict:
@@ -53,19 +67,24 @@ def judge_refused_claim(
     """
     if is_own(attempted, seen):
         return Verdict.OWNED
-    if seen is None:
+    if seen is None or is_past_retention(seen, store_time_ms):
         return Verdict.TAKE_OVER
-    if seen.state is State.IN_PROGRESS and seen.lease_until_ms > store_time_ms:
-        return Verdict.IN_PROGRESS
-    if is_past_retention(seen, store_time_ms):
-        return Verdict.TAKE_OVER
-    if seen.state is State.DONE:
-        return Verdict.DONE
+    at_work = seen.state is State.IN_PROGRESS and not is_lease_over(seen, store_time_ms)
+    if at_work or seen.state is State.DONE:
+        if is_other_content(attempted.fingerprint, seen):
+            return Verdict.OTHER_CONTENT
+        return Verdict.IN_PROGRESS if at_work else Verdict.DONE
     tried_out = 0 < max_attempts <= seen.generation
     return Verdict.EXHAUSTED if tried_out else Verdict.TAKE_OVER
 
 
-def claimed(partition_key: str, seen: Record | None, stamp: Stamp, origin: Origin) -> Record:
+def claimed(
+    partition_key: str,
+    seen: Record | None,
+    stamp: Stamp,
+    origin: Origin,
+    fingerprint: str | None = None,
+) -> Record:
     """Return the record a claim writes: over `seen` it is the next generation."""
     return Record(
         partition_key=partition_key,
@@ -76,6 +95,7 @@ def claimed(partition_key: str, seen: Record | None, stamp: Stamp, origin: Origi
         expires_at=stamp.expires_at,
         claimed_at_ms=stamp.now_ms,
         origin=origin,
+        fingerprint=fingerprint,
     )
 
 
@@ -89,14 +109,15 @@ def extended(held: Record, stamp: Stamp) -> Record:
     )
 
 
-def completed(held: Record, stamp: Stamp) -> Record:
-    """Return `held` as done; its retention counts from now."""
+def completed(held: Record, stamp: Stamp, result: str | None = None) -> Record:
+    """Return `held` as done, with its result if it is to be kept; its retention counts from now."""
     return replace(
         held,
         state=State.DONE,
         version=stamp.version,
         expires_at=stamp.expires_at,
         done_at_ms=stamp.now_ms,
+        result=result,
     )
 
 

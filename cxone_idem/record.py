@@ -57,6 +57,10 @@ class Record:
     claimed_at_ms: int | None = None
     done_at_ms: int | None = None
     origin: Origin = field(default_factory=Origin)
+    fingerprint: str | None = None
+    """A hash of what every event of the key must agree in; None agrees with anything."""
+    result: str | None = None
+    """What the work returned, as JSON text; None if it is not stored."""
 
 
 def partition_key(namespace: str, key: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cxone_idem.batch_run import BatchRun
 from cxone_idem.fate import DELETED
+from cxone_idem.outcome_log import tell_all
 from cxone_idem.sqs_message import read_batch
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ BatchResponse = dict[str, list[dict[str, str]]]
 
 Observer = Callable[[Sequence["Outcome"]], object]
 """Sees the outcomes of a batch, in the order of its messages, once all of them are settled."""
+
+_Seen = TypeVar("_Seen")
 
 _NOT_ASYNC = (
     "process_event is async, so calling it does no work; retrying does not help: pass a plain"
@@ -52,8 +54,7 @@ def settle_batch(
             raise TypeError(_NOT_ASYNC)
 
     outcomes = BatchRun(claims, run, invocation, max_workers).settle(messages)
-    counts = Counter(outcome.fate.value for outcome in outcomes)
-    logger.info("batch of %d: %s", len(messages), dict(counts))
+    tell_all(outcomes)
     return outcomes
 
 
@@ -65,10 +66,22 @@ def check_callable(process_event: object) -> None:
         raise TypeError(message)
 
 
-def show(outcomes: Sequence[Outcome], observer: Observer) -> None:
+def checked_hook(hook: Any) -> Callable[[Outcome], object] | None:
+    """Return what is to be called with each outcome; raise `TypeError` if it cannot be."""
+    if hook is None:
+        return None
+    if callable(hook) and not inspect.iscoroutinefunction(hook):
+        checked: Callable[[Outcome], object] = hook
+        return checked
+    kind = type(hook).__name__
+    message = f"on_outcome must be a plain function of one Outcome, not async, not a {kind}"
+    raise TypeError(message)
+
+
+def show(seen: _Seen, observer: Callable[[_Seen], object]) -> None:
     """Let `observer` see what became of a batch; what goes wrong with it changes nothing."""
     try:
-        observer(outcomes)
+        observer(seen)
     except Exception:
         logger.exception("an observer of the batch failed; the outcomes stand as they are")
 

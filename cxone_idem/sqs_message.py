@@ -27,6 +27,10 @@ class Message(NamedTuple):
     """Its message group, if the queue is FIFO. Fair standard queues carry group ids too, but
     promise no order, so only the queue's ARN tells ("Using fair queues", SQS Developer Guide)."""
     attributes: Mapping[str, Any]
+    receipt_handle: str
+    """What SQS knows this one receive by; empty if it did not come along."""
+    queue_arn: str
+    """The queue it came from; empty if that did not come along."""
 
     def origin(self, envelope: Mapping[str, Any], invocation: Invocation) -> Origin:
         """Return whose delivery this is. It decides nothing, so what is odd is left out."""
@@ -74,12 +78,23 @@ def _read_record(record: Any, number: int) -> Message:
     attributes = record.get("attributes")
     if not isinstance(attributes, dict):
         attributes = {}
-    return Message(message_id, record.get("body"), _group(record, attributes), attributes)
+    queue_arn = _text(record.get("eventSourceARN"))
+    return Message(
+        id=message_id,
+        body=record.get("body"),
+        group=_group(queue_arn, attributes),
+        attributes=attributes,
+        receipt_handle=_text(record.get("receiptHandle")),
+        queue_arn=queue_arn,
+    )
 
 
-def _group(record: Mapping[str, Any], attributes: Mapping[str, Any]) -> str | None:
-    arn = record.get("eventSourceARN")
-    if not isinstance(arn, str) or not arn.endswith(".fifo"):
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _group(queue_arn: str, attributes: Mapping[str, Any]) -> str | None:
+    if not queue_arn.endswith(".fifo"):
         return None
     group = attributes.get("MessageGroupId")
     # Messages of no legible group share one: order is then kept too strictly, never too loosely.

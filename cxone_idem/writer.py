@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem.clock import LEASE_MARGIN_MS, Reading, StoreClock
-from cxone_idem.errors import StoreError
+from cxone_idem.errors import IdemError, StoreError
 from cxone_idem.protocol import Stamp
 
 if TYPE_CHECKING:
@@ -66,6 +66,17 @@ class Writer:
             return [self._put(write) for write in writes]
         sent_ms = self._clock.local_ms()
         return [self._reply(sent_ms, answer) for answer in self._put_many(writes)]
+
+    def transaction_item(self, write: Write) -> Any:
+        """Return a write as an entry of the store's transactions; it is not sent."""
+        make = getattr(self._store, "transaction_item", None)
+        if make is None:
+            message = (
+                f"{type(self._store).__name__} has no transactions; retrying does not help: use"
+                " DynamoDBStore, or complete the claim after the work"
+            )
+            raise IdemError(message)
+        return make(write)
 
     def _put(self, write: Write) -> Reply:
         sent_ms = self._clock.local_ms()

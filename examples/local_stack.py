@@ -9,7 +9,7 @@ import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,15 +39,19 @@ def free_port() -> int:
 
 @contextmanager
 def server(
-    command: Sequence[str | Path], url: str, env: Mapping[str, str], cwd: Path | None = None
+    command: Sequence[str | Path],
+    url: str,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    output: IO[bytes] | int = subprocess.DEVNULL,
 ) -> Iterator[str]:
     """Run `command` until the block ends; yield `url` once it answers there."""
     with subprocess.Popen(  # noqa: S603 -- the caller's own engine
         [str(part) for part in command],
         env={**os.environ, **env},
         cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
     ) as process:
         try:
             _wait_until_it_answers(process, url)

@@ -33,8 +33,11 @@ class AwaitedClaimed:
     def record(self) -> Any:
         return self._claim.record
 
-    def complete(self) -> None:
-        awaited(self._claim.complete)
+    def complete(self, **named: Any) -> None:
+        awaited(self._claim.complete, **named)
+
+    def transaction_item(self, **named: Any) -> Any:
+        return awaited(self._claim.transaction_item, **named)
 
     def release(self) -> None:
         awaited(self._claim.release)
@@ -53,8 +56,8 @@ class AwaitedDeduplicator:
         outcome = awaited(self._deduplicator.claim, key, **named)
         return AwaitedClaimed(outcome) if isinstance(outcome, AsyncClaimed) else outcome
 
-    def complete(self, key: str) -> None:
-        awaited(self._deduplicator.complete, key)
+    def complete(self, key: str, **named: Any) -> None:
+        awaited(self._deduplicator.complete, key, **named)
 
     def release(self, key: str) -> None:
         awaited(self._deduplicator.release, key)

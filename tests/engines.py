@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 import moto
+import pytest
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from cxone_idem.store import Store
 
 DYNAMODB_LOCAL = ENGINES / "dynamodb-local"
+LAMBDA_RIE = ENGINES / "lambda-rie" / "aws-lambda-rie"
 MISSING = {
     "ministack": "ministack is not installed: make test installs it",
+    "lambda-rie": "Amazon's Lambda runtime emulator is not installed: make test installs it (on"
+    " Linux alone: it is made for no other system)",
     "dynamodb-local": "DynamoDB Local is not here: make dynamodb-local fetches it (its license:"
     " development and testing only)",
 }
@@ -114,12 +118,11 @@ def _session() -> boto3.Session:
     return boto3.Session()
 
 
-def client_for(endpoint: str | None) -> Any:
+def client_for(endpoint: str | None, attempts: int = 4) -> Any:
     """Return a client for an engine, patient enough for a busy machine."""
+    retries: Any = {"mode": "standard", "total_max_attempts": attempts}
     return _session().client(
-        "dynamodb",
-        endpoint_url=endpoint,
-        config=ClientConfig(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}),
+        "dynamodb", endpoint_url=endpoint, config=ClientConfig(read_timeout=20, retries=retries)
     )
 
 
@@ -154,14 +157,26 @@ def running(engine: str, *, for_long: bool = False) -> Iterator[Callable[[], Any
             yield lambda: DynamoDBTable(frozenset({"items"}), None, _send_to_moto)
     else:
         with _served(engine, for_long=for_long) as endpoint:
-            capabilities = frozenset({"items", "races", "processes"})
+            capabilities = frozenset({"items", "races", "processes", "transactions"})
             yield lambda: DynamoDBTable(capabilities, endpoint, send)
 
 
 def is_missing(engine: str) -> bool:
     """Tell whether an engine has not been installed by its make target."""
-    installed = {"ministack": MINISTACK, "dynamodb-local": DYNAMODB_LOCAL / ".ready"}
+    installed = {
+        "ministack": MINISTACK,
+        "dynamodb-local": DYNAMODB_LOCAL / ".ready",
+        "lambda-rie": LAMBDA_RIE,
+    }
     return engine in installed and not installed[engine].exists()
+
+
+def require(engine: str) -> None:
+    """Skip the test by the engine's name if that is missing; where every engine must run, fail."""
+    if is_missing(engine):
+        if os.environ.get("CI") == "true":
+            pytest.fail(MISSING[engine])
+        pytest.skip(MISSING[engine])
 
 
 @contextmanager

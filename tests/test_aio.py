@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import AlreadyDone, Config, Deduplicator, InProgressError
+from cxone_idem import AlreadyDone, Config, Deduplicator, InProgressError, current_claim
 from cxone_idem.aio import AsyncClaimed, AsyncDeduplicator
 from cxone_idem.record import State
 from cxone_idem.testing import (
@@ -191,7 +191,7 @@ TENANT: ContextVar[str] = ContextVar("TENANT", default="nobody")
 
 @pytest.mark.parametrize("max_workers", [1, 4])
 def test_context_variables_reach_the_handler(max_workers: int) -> None:
-    """Each handler has those of its batch; what it sets itself is seen by no other."""
+    """Each handler has those of its batch, and its own claim; what it sets no other sees."""
 
     async def main() -> None:
         seen: dict[str, list[str]] = {"acme": [], "other": []}
@@ -200,7 +200,12 @@ def test_context_variables_reach_the_handler(max_workers: int) -> None:
         async def batch_for(tenant: str) -> None:
             TENANT.set(tenant)
 
-            async def handler(_: dict[str, Any]) -> None:
+            async def handler(event: dict[str, Any]) -> None:
+                await asyncio.sleep(0)
+                claim = current_claim()
+                assert claim
+                assert claim.key == key_of(event)
+                await deduplicator.extend(claim)
                 seen[tenant].append(TENANT.get())
                 TENANT.set("a handler's own")
 

@@ -18,6 +18,7 @@ from tests.sqs_events import batch, batch_of, envelope, failed, record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cxone_idem.invocation import Invocation
     from cxone_idem.outcome import Outcome
 
 TWICE = Config(lease_seconds=60, retention_seconds=3600, max_attempts=2)
@@ -89,7 +90,7 @@ def store() -> MemoryTable:
 class Watched(Deduplicator):
     """A consumer that keeps the outcomes of its batches."""
 
-    def _observers(self) -> Sequence[Any]:
+    def _observers(self, _: Invocation) -> Sequence[Any]:
         return (self._keep,)
 
     def _keep(self, outcomes: Sequence[Outcome]) -> None:

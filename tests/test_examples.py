@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 import runpy
 import subprocess
@@ -19,7 +18,7 @@ from examples.demo.ledger import Ledger, What, read
 from examples.demo.report import mistakes
 from examples.demo.takeover import Takeover
 from examples.demo.tally import Tally, count
-from tests.engines import MISSING, is_missing
+from tests.engines import require
 from tests.sqs_events import Context, batch, batch_of, envelope, failed, record
 
 if TYPE_CHECKING:
@@ -186,10 +185,7 @@ def test_the_demo_says_what_it_failed_to_show(
 @pytest.mark.engine
 def test_the_demo_shows_problem_and_cure() -> None:
     """Over HTTP the naive consumer doubles, the library does not, and a dead worker is replaced."""
-    if is_missing("ministack"):
-        if os.environ.get("CI") == "true":
-            pytest.fail(MISSING["ministack"])
-        pytest.skip(MISSING["ministack"])
+    require("ministack")
     demo = subprocess.run(
         [sys.executable, "-m", "examples.demo"],
         cwd=ROOT,

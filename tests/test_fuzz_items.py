@@ -51,6 +51,7 @@ foreign_items = st.fixed_dictionaries(
         "lease_until_ms": numbers | typed,
         "expires_at": numbers | typed,
         "origin": typed,
+        "result": typed,
         "status": st.sampled_from([{"S": s} for s in ("INPROGRESS", "COMPLETED")]) | typed,
         "expiration": numbers,
         "in_progress_expiration": numbers,
@@ -72,6 +73,7 @@ records = st.builds(
     origin=st.builds(
         Origin, some_text, some_text, st.none() | epochs, st.none() | epochs, some_text, some_text
     ),
+    result=st.none() | st.text(),
 )
 POWERTOOLS: dict[str, Any] = {
     "status": {"S": "INPROGRESS"},

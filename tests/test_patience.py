@@ -45,7 +45,7 @@ class Waiter(Deduplicator):
         self._clock.advance(seconds)
         self.meanwhile(len(self.pauses_seconds))
 
-    def _observers(self) -> Sequence[Observer]:
+    def _observers(self, _: Invocation) -> Sequence[Observer]:
         return (self._keep,)
 
     def _keep(self, outcomes: Sequence[Outcome]) -> None:

@@ -12,6 +12,7 @@ from botocore.exceptions import ConnectionClosedError
 from cxone_idem import DynamoDBStore, MemoryStore, StoreError
 from cxone_idem.record import NO_VERSION, Origin, Record, State
 from cxone_idem.store import Answer, Write
+from tests.aws_answers import Body
 from tests.engines import send
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def test_many_at_once_are_as_many_one_by_one(store: DynamoDBStore) -> None:
 
 def test_an_update_leaves_nothing_of_the_old_record(store: DynamoDBStore, items: Any) -> None:
     """A write is of the whole record: what the new one does not have is removed."""
-    done = record("a", "v1", State.DONE, done_at_ms=700)
+    done = record("a", "v1", State.DONE, done_at_ms=700, result="[1]")
     put_many(store, Write(done, None), Write(record("b", "v1"), None))
     bare = Record("a", State.RELEASED, "v2", 1, 1000, None)
     put_many(store, Write(bare, "v1"), Write(record("b", "v2"), "v1"))
@@ -152,16 +153,6 @@ def test_a_lost_answer_to_a_batch_is_recognised(items: Any) -> None:
         assert seen
         assert seen.version == write.record.version
     assert len(lost) == 1
-
-
-class Body:
-    """A response's body, as botocore reads it."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def stream(self, **_: object) -> list[bytes]:
-        return [self._content]
 
 
 @pytest.mark.parametrize(

@@ -15,19 +15,10 @@ from cxone_idem import Config, ConfigError, Deduplicator, DynamoDBStore, StoreEr
 from cxone_idem.dynamodb import create_client
 from cxone_idem.record import Record, State
 from examples.local_stack import free_port
+from tests.aws_answers import Body
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
-
-
-class Body:
-    """A response's body, as botocore reads it."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def stream(self, **_: object) -> list[bytes]:
-        return [self._content]
 
 
 def client_that_answers(status: int, code: str, message: str = "said AWS") -> Any:
@@ -57,7 +48,7 @@ def client_that_answers(status: int, code: str, message: str = "said AWS") -> An
         (400, "ProvisionedThroughputExceededException", "throttled", False),
         (400, "ThrottlingException", "throttled", False),
         (400, "ReplicatedWriteConflictException", "retrying helps", False),
-        (400, "ValidationException", "rejected the write", False),
+        (400, "ValidationException", "rejected the request", False),
         (500, "InternalServerError", "DynamoDB failed", True),
         (503, "ServiceUnavailable", "DynamoDB failed", True),
     ],
@@ -69,7 +60,8 @@ def test_each_answer_of_dynamodb_reads_differently(
     outcome_unknown: bool,  # noqa: FBT001
 ) -> None:
     """Table, operation, AWS's code and request id are kept; what to do is said."""
-    deduplicator = Deduplicator(DynamoDBStore("events", client_that_answers(status, code)))
+    client = client_that_answers(status, code)
+    deduplicator = Deduplicator(DynamoDBStore("events", client, sleep=lambda _: None))
     with pytest.raises(StoreError, match=says) as caught:
         deduplicator.claim("k")
     error = caught.value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,21 +17,26 @@ if TYPE_CHECKING:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
+def on_terminal() -> bool:
+    """Tell whether people look at stdout, rather than a program or a file."""
+    return sys.stdout.isatty()
+
+
 def print_json(data: Any) -> None:
     """Print `data` as JSON: indented on a terminal, else on one line."""
-    indent = 2 if sys.stdout.isatty() else None
+    indent = 2 if on_terminal() else None
     click.echo(json.dumps(data, indent=indent, ensure_ascii=False))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows as a table on a terminal, else as lines of tab-separated values."""
-    if not sys.stdout.isatty():
+    if not on_terminal():
         for row in (columns, *rows):
             click.echo("\t".join(" ".join(cell.split()) for cell in row))
         return
     table = Table(*columns)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # a plain string's [brackets] would be read as markup
     Console().print(table)
 
 

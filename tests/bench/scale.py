@@ -8,12 +8,12 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.dynamodb import create_client
 from tests.bench.batches import SIZE, Worker, fresh_keys
 from tests.bench.contender import CxoneIdem
 from tests.bench.sample import Samples
 from tests.bench.single import claim_and_complete
 from tests.bench.tap import Tap
+from tests.engines import client_for
 from tests.sqs_events import batch_of
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _cost(us: CxoneIdem, rounds: int) -> Samples:
 
 
 def _fill(table: str, items: int) -> None:
-    client = create_client()
+    client = client_for(None)  # as patient as a busy engine needs
     for _ in range(0, items, _FILL_REQUEST):
         puts = [
             {"PutRequest": {"Item": {"id": {"S": key}, "state": {"S": "DONE"}}}}

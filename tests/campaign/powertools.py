@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.campaign.worker import Worker
 
-MISSING = "AWS Lambda Powertools is not installed: make campaign installs it"
+MISSING = "AWS Lambda Powertools is not installed: make test installs it"
 _PACKAGE = "aws_lambda_powertools.utilities"
 _CLIENT = ClientConfig(
     connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 4}
@@ -29,7 +29,7 @@ _CLIENT = ClientConfig(
 
 
 def is_installed() -> bool:
-    """Tell whether the optional extra `bench` is there."""
+    """Tell whether the extra `dev` is there."""
     return util.find_spec("aws_lambda_powertools") is not None
 
 

@@ -6,11 +6,22 @@ import sys
 
 from tests.model.broken import MISTAKES
 from tests.model.broken_pairs import PAIR_MISTAKES
+from tests.model.broken_transactions import TRANSACTION_MISTAKES
 from tests.model.consumer import by_the_batch, by_the_verbs
 from tests.model.line import StatementPort
 from tests.model.process import Port, Program
 from tests.model.search import Search
-from tests.model.worlds import BATCHES, LONG, PAIRS, PAIRS_LONG, SHORT
+from tests.model.transactions import by_the_batch_in_transactions, by_the_verbs_in_transactions
+from tests.model.worlds import (
+    BATCHES,
+    LONG,
+    PAIRS,
+    PAIRS_LONG,
+    SHORT,
+    TRANSACTION_BATCHES,
+    TRANSACTIONS,
+    TRANSACTIONS_LONG,
+)
 
 
 def main(wanted: str) -> int:
@@ -20,6 +31,8 @@ def main(wanted: str) -> int:
         (SHORT, Port, by_the_verbs),
         (BATCHES, Port, by_the_batch),
         ((*PAIRS, *PAIRS_LONG), StatementPort, by_the_batch),
+        ((*TRANSACTIONS, *TRANSACTIONS_LONG), Port, by_the_verbs_in_transactions),
+        (TRANSACTION_BATCHES, Port, by_the_batch_in_transactions),
         (LONG, Port, by_the_verbs),
     ):
         for world in worlds:
@@ -27,7 +40,7 @@ def main(wanted: str) -> int:
                 found = Search(Program(world.config, port, deliver), world).run()
                 print(found, flush=True)  # noqa: T201 -- it prints
                 broken += bool(found.broken)
-    for mistake in (*MISTAKES, *PAIR_MISTAKES):
+    for mistake in (*MISTAKES, *PAIR_MISTAKES, *TRANSACTION_MISTAKES):
         if wanted in mistake.name:
             print("\nmade on purpose:", mistake.search().story, flush=True)  # noqa: T201 -- it prints
     return broken

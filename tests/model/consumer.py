@@ -11,12 +11,15 @@ from cxone_idem import (
     ClaimLostError,
     InProgressError,
     StoreError,
+    current_claim,
 )
-from cxone_idem.record import Origin
+from cxone_idem.record import Origin, State
 from tests.model.process import Stop
 from tests.model.world import KEYS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cxone_idem import Claimed, Deduplicator
     from tests.model.process import Messages, Tape
 
@@ -35,7 +38,27 @@ class HandlerError(Exception):
     """The handler failed."""
 
 
-def by_the_verbs(claims: Deduplicator, messages: Messages, tape: Tape) -> None:
+def works(held: Claimed, tape: Tape) -> None:
+    """Do the work of an event as the world decides: return, raise or extend the lease first."""
+    key = KEYS.index(held.key)
+    tape.note("claimed", key=key)
+    while True:
+        work = tape.wait(Stop.HANDLER)
+        if work is Work.RETURNS:
+            tape.note("returned", key=key)
+            return
+        if work is Work.RAISES:
+            tape.note("raised", key=key)
+            raise HandlerError
+        try_verb("extend", held.extend, tape, key)
+
+
+def by_the_verbs(
+    claims: Deduplicator,
+    messages: Messages,
+    tape: Tape,
+    work: Callable[[Claimed, Tape], None] = works,
+) -> None:
     """Consume with claim, complete, release and extend, one message in the delivery."""
     ((key, delivery),) = messages
     try:
@@ -53,20 +76,26 @@ def by_the_verbs(claims: Deduplicator, messages: Messages, tape: Tape) -> None:
         tape.note("already done")
         return
     try:
-        _work(outcome, tape)
+        work(outcome, tape)
     except HandlerError:
-        _try("release", outcome.release, tape)
+        _release(outcome, tape)
     else:
-        _try("complete", outcome.complete, tape)
+        try_verb("complete", outcome.complete, tape)
 
 
-def by_the_batch(claims: Deduplicator, messages: Messages, tape: Tape) -> None:
+def by_the_batch(
+    claims: Deduplicator,
+    messages: Messages,
+    tape: Tape,
+    work: Callable[[Claimed, Tape], None] = works,
+) -> None:
     """Consume with `process_batch`."""
 
     def process_event(event: dict[str, str]) -> None:
-        # The claim itself is what the handler cannot see.
-        held = claims._held(event["id"])  # noqa: SLF001
-        _work(held, tape)
+        held = current_claim()
+        assert held is not None
+        assert held.key == event["id"]
+        work(held, tape)
 
     records = [
         {"messageId": delivery, "body": json.dumps({"id": KEYS[key]})} for key, delivery in messages
@@ -77,22 +106,20 @@ def by_the_batch(claims: Deduplicator, messages: Messages, tape: Tape) -> None:
         tape.note("kept" if delivery in failed else "deleted", key=key)
 
 
-def _work(held: Claimed, tape: Tape) -> None:
-    key = KEYS.index(held.key)
-    tape.note("claimed", key=key)
-    while True:
-        work = tape.wait(Stop.HANDLER)
-        if work is Work.RETURNS:
-            tape.note("returned", key=key)
-            return
-        if work is Work.RAISES:
-            tape.note("raised", key=key)
-            raise HandlerError
-        _try("extend", held.extend, tape, key)
+def _release(held: Claimed, tape: Tape) -> None:
+    def release() -> None:
+        try:
+            held.release()
+        except ClaimLostError:
+            # Once its transaction has committed a claim is done, and as good as completed.
+            if held.record.state is not State.DONE:
+                raise
+
+    try_verb("release", release, tape)
 
 
-def _try(verb: str, act: object, tape: Tape, key: int = 0) -> None:
-    assert callable(act)
+def try_verb(verb: str, act: Callable[[], None], tape: Tape, key: int = 0) -> None:
+    """Use a verb, and tell what came of it."""
     try:
         act()
     except ClaimLostError:

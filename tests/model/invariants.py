@@ -21,6 +21,7 @@ NOTHING_LOST = "(d) a later delivery does not get the work"
 UNRECORDED = "(b) a worker rests with its work done and its claim still open, so it is done again"
 TRIED_OUT = "(f) a key was tried more often than is allowed"
 OWN_WRITE = "(e) a worker was turned away by its own write"
+EFFECT_ONCE = "(f) an effect was made again within the retention"
 DROPPED = "(d) an event was dropped though nobody had done its work"
 
 
@@ -32,7 +33,7 @@ def owner_of(record: Record | None) -> str:
 def broken_by_owners(state: State) -> str:
     """Say what is wrong with who owns each key: what stands must be the one owner's."""
     for worker in state.workers:
-        for (record, _, _), stake in zip(state.ledgers, worker.stakes, strict=True):
+        for (record, *_), stake in zip(state.ledgers, worker.stakes, strict=True):
             if stake.until_ms > state.now_ms and owner_of(record) != stake.delivery:
                 done = record is not None and record.state is RecordState.DONE
                 return DONE_ONCE if done else ONE_OWNER
@@ -42,7 +43,7 @@ def broken_by_owners(state: State) -> str:
 def broken_by_write(state: State, request: Request, after: Record | None, world: World) -> str:
     """Say what is wrong with a request that makes `after` of what stands in `state`."""
     key = key_of(request.record)
-    before, _, done_until_ms = state.ledgers[key]
+    before, _, done_until_ms, _ = state.ledgers[key]
     if before is None or before == after:
         return ""
     if before.state is RecordState.DONE and not _still_done(after):
@@ -55,6 +56,12 @@ def broken_by_write(state: State, request: Request, after: Record | None, world:
     if not _is_takeover(before, after):
         return OWN_RECORD
     return TRIED_OUT if _tried_out(before, state.now_ms, world) else ""
+
+
+def broken_by_effect(state: State, key: int, world: World) -> str:
+    """Say what is wrong with an effect that is made now. No window is exempted."""
+    early = state.now_ms < state.ledgers[key].effect_until_ms - world.retention_slack_ms
+    return EFFECT_ONCE if early else ""
 
 
 def broken_by_sweep(state: State, key: int, world: World) -> str:
@@ -85,7 +92,7 @@ def broken_at_rest(state: State, worker: Worker) -> str:
     """Say what is wrong with what a worker leaves behind after a delivery."""
     if worker.node.stop is not Stop.REST:
         return ""
-    for (record, finished, _), stake in zip(state.ledgers, worker.stakes, strict=True):
+    for (record, finished, *_), stake in zip(state.ledgers, worker.stakes, strict=True):
         if record is None or stake.excused or owner_of(record) != stake.delivery:
             continue
         if record.state is RecordState.IN_PROGRESS:

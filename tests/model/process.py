@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cxone_idem import Config
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
+    from cxone_idem.store import Answer, Write
 
 
 class Stop(Enum):
@@ -39,6 +39,13 @@ class Verb(Enum):
     READ = "read"
     DELETE = "delete"
     CLAIM_IF_LAPSED = "put, if no item or lapsed by its clock,"
+    TRANSACT = "make the effect and put"
+    TRANSACT_ANYWAY = "make the effect and put without a condition"
+    EFFECT = "make the effect"
+
+
+ON_A_CONDITION = frozenset({Verb.PUT_IF, Verb.TRANSACT})
+MAKES_THE_EFFECT = frozenset({Verb.TRANSACT, Verb.TRANSACT_ANYWAY, Verb.EFFECT})
 
 
 class Request(NamedTuple):
@@ -128,6 +135,10 @@ class Port(Opaque):
     def put_if(self, record: Record, expected_version: str | None) -> Answer:
         """Ask for the library's one operation."""
         return self.ask(Request(Verb.PUT_IF, record, expected_version))
+
+    def transaction_item(self, write: Write) -> Request:
+        """Return the library's half of a transaction together with the effect."""
+        return Request(Verb.TRANSACT, *write)
 
     def ask(self, request: Request) -> Answer:
         """Send a request; return the answer or raise the failure that the world decides."""

@@ -45,7 +45,7 @@ class Recovery:
         return ""
 
     def _broken(self, state: State, key: int) -> str:
-        record, finished, done_until_ms = state.ledgers[key]
+        record, finished, done_until_ms, _ = state.ledgers[key]
         # A worker takes the store's clock to be ahead by its last round trip, and adds that once
         # more to a lease that it stamps again.
         late_ms = self._scheduler.world.fast_ms + 2 * state.slowest_ms + SECOND_MS

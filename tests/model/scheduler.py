@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cxone_idem.record import State as RecordState
 from tests.model import invariants
 from tests.model.moves import Kind, Move
-from tests.model.process import Input, Stop
+from tests.model.process import MAKES_THE_EFFECT, Input, Stop
 from tests.model.state import Nodes, Stake, State, Worker, fresh_name
 from tests.model.table import carry_out
 from tests.model.world import LEASE_MS, RETENTION_MS, SECOND_MS, World, key_of
@@ -86,7 +86,7 @@ class Scheduler:
 
     def _retry(self, state: State, move: Move) -> Outcome:
         worker = state.workers[move.worker]
-        worker = worker._replace(answers=(None,) * len(worker.answers))
+        worker = worker._replace(answers=(None,) * len(worker.answers), retried=True)
         return state.spend("losses").with_worker(move.worker, worker), ""
 
     def _fail(self, state: State, move: Move) -> Outcome:
@@ -97,7 +97,8 @@ class Scheduler:
         for request in worker.node.requests:
             worker = worker.with_stake(key_of(request.record), excused=True)
         state = state.with_worker(move.worker, worker)
-        return self._tell(state, move.worker, _OUTCOME_UNKNOWN.get(move.detail, False))
+        # A refusal says nothing of the attempts before it.
+        return self._tell(state, move.worker, _OUTCOME_UNKNOWN.get(move.detail, worker.retried))
 
     def _ghost(self, state: State, move: Move) -> Outcome:
         sent_ms, request = state.ghosts[move.detail]
@@ -150,6 +151,10 @@ class Scheduler:
             # Retention counts from `complete`, whenever its write arrived.
             done_until_ms = sent_ms + RETENTION_MS if done else 0
             state = state.with_ledger(key, record=record, done_until_ms=done_until_ms)
+        if answer.written and request.verb in MAKES_THE_EFFECT:
+            broken = invariants.broken_by_effect(state, key, self.world) or broken
+            until_ms = sent_ms + RETENTION_MS
+            state = state.with_ledger(key, finished=True, effect_until_ms=until_ms)
         return state, answer, broken
 
     def _tell(self, state: State, number: int, told: object) -> Outcome:
@@ -169,7 +174,7 @@ class Scheduler:
             worker = _after_event(worker, event, state.now_ms)
         sent_ms = state.now_ms if node.stop is Stop.STORE else 0
         answers = (None,) * len(node.requests)
-        worker = worker._replace(node=node, answers=answers, sent_ms=sent_ms)
+        worker = worker._replace(node=node, answers=answers, sent_ms=sent_ms, retried=False)
         broken = broken or invariants.broken_at_rest(state, worker)
         return state.with_worker(number, worker), broken
 

@@ -82,6 +82,8 @@ class Worker(NamedTuple):
     answers: tuple[Answer | None, ...] = ()
     """The store's answer to each write of the request; None for those it has not carried out."""
     sent_ms: int = 0
+    retried: bool = False
+    """Whether the SDK sent the request before: the store may have carried that out."""
 
     @property
     def answered(self) -> bool:
@@ -99,8 +101,10 @@ class Ledger(NamedTuple):
 
     record: Record | None = None
     finished: bool = False
-    """Whether a handler ever returned."""
+    """Whether a handler ever returned, or a transaction made the effect."""
     done_until_ms: int = 0
+    effect_until_ms: int = 0
+    """Until when no transaction may make the effect again; 0 if none has made it."""
 
 
 class State(NamedTuple):
@@ -147,7 +151,7 @@ class State(NamedTuple):
         names: list[str] = []
         for ledger in self.ledgers:
             number, found = shape_of(ledger.record)
-            things += (number, ledger.finished, ledger.done_until_ms)
+            things += (number, *ledger[1:])
             names += found
         for _, value in self.ghosts:
             number, found = shape_of(value)
@@ -177,7 +181,7 @@ def fresh_name(kind: str, live: Iterable[str]) -> str:
 
 def _part(worker: Worker, now_ms: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
     number, names = shape_of(worker.answers)
-    part = [worker.node.number, worker.clock_ms, worker.sent_ms, number]
+    part = [worker.node.number, worker.clock_ms, worker.sent_ms, number, worker.retried]
     for stake in worker.stakes:
         # A promise that is over promises nothing, whenever it ended.
         part += (stake.excused, max(0, stake.until_ms - now_ms))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tests.model.consumer import Work
 from tests.model.invariants import DROPPED, NOTHING_LOST
 from tests.model.moves import Kind, Move
-from tests.model.process import Request, Stop, Verb
+from tests.model.process import ON_A_CONDITION, Request, Stop, Verb
 from tests.model.state import first_state
 from tests.model.world import KEYS, key_of
 
@@ -111,10 +111,10 @@ def _event(event: Event) -> str:
 
 
 def _asked(request: Request) -> str:
-    if request.verb in {Verb.READ, Verb.DELETE}:
+    if request.verb in {Verb.READ, Verb.DELETE, Verb.EFFECT}:
         return str(request.verb.value)
     wanted: str = f"{request.verb.value} {_brief(request.record)}"
-    if request.verb is not Verb.PUT_IF:
+    if request.verb not in ON_A_CONDITION:
         return wanted
     return f"{wanted}, if {'no item' if request.expected_version is None else 'unchanged'}"
 

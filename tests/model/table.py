@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cxone_idem import MemoryStore
 from cxone_idem.store import Answer
-from tests.model.process import Request, Verb
+from tests.model.process import ON_A_CONDITION, Request, Verb
 
 if TYPE_CHECKING:
     from cxone_idem.record import Record
@@ -24,17 +24,19 @@ class Table(MemoryStore):
     def carry_out(self, request: Request) -> Answer:
         """Do what is asked, in one atomic step."""
         where = request.record.partition_key
-        if request.verb is Verb.PUT_IF:
+        if request.verb in ON_A_CONDITION:
             return self.put_if(request.record, request.expected_version)
         if request.verb is Verb.READ:
             return Answer(written=False, seen=self._records.get(where))
+        if request.verb is Verb.EFFECT:
+            return Answer(written=True)
         if request.verb is Verb.CLAIM_IF_LAPSED:
             seen = self._records.get(where)
             # The client's clock, as it puts it into the condition.
             lapsed = seen is None or seen.lease_until_ms <= (request.record.claimed_at_ms or 0)
             return self.put_if(request.record, seen.version if seen and lapsed else None)
         self._records.pop(where, None)
-        if request.verb is Verb.PUT:
+        if request.verb in {Verb.PUT, Verb.TRANSACT_ANYWAY}:
             self._records[where] = request.record
         return Answer(written=True)
 

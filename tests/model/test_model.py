@@ -7,12 +7,23 @@ import pytest
 
 from tests.model.broken import MISTAKES, Mistake
 from tests.model.broken_pairs import PAIR_MISTAKES
+from tests.model.broken_transactions import TRANSACTION_MISTAKES
 from tests.model.consumer import by_the_batch, by_the_verbs
 from tests.model.line import StatementPort
 from tests.model.process import Port, Program
 from tests.model.search import Search
-from tests.model.world import Budget, World
-from tests.model.worlds import BATCHES, LONG, PAIRS, PAIRS_LONG, SHORT
+from tests.model.transactions import by_the_batch_in_transactions, by_the_verbs_in_transactions
+from tests.model.world import CONFIG, Budget, World
+from tests.model.worlds import (
+    BATCHES,
+    LONG,
+    PAIRS,
+    PAIRS_LONG,
+    SHORT,
+    TRANSACTION_BATCHES,
+    TRANSACTIONS,
+    TRANSACTIONS_LONG,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
 _ALL = os.environ.get("CXONE_IDEM_TEST_MODEL") == "long"
 _WORLDS = (*SHORT, *LONG) if _ALL else SHORT
 _PAIRS = (*PAIRS, *PAIRS_LONG) if _ALL else PAIRS
+_TRANSACTIONS = (*TRANSACTIONS, *TRANSACTIONS_LONG) if _ALL else TRANSACTIONS
 
 
 @pytest.fixture
@@ -69,7 +81,31 @@ def test_no_interleaving_of_pairs_breaks_an_invariant(
     assert not found.broken, found.story
 
 
-@pytest.mark.parametrize("mistake", [*MISTAKES, *PAIR_MISTAKES], ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("world", _TRANSACTIONS, ids=lambda world: world.name)
+def test_no_interleaving_makes_a_transactions_effect_twice(
+    world: World, report: Callable[[Found], None]
+) -> None:
+    """Where effect and record are one write, no crash and no lost answer doubles the effect."""
+    found = Search(Program(CONFIG, Port, by_the_verbs_in_transactions), world).run()
+    report(found)
+    assert not found.broken, found.story
+
+
+@pytest.mark.parametrize("world", TRANSACTION_BATCHES, ids=lambda world: world.name)
+def test_no_interleaving_of_batches_makes_a_transactions_effect_twice(
+    world: World, report: Callable[[Found], None]
+) -> None:
+    """The SQS adapter finds out what became of a handler's transaction, and drops no event."""
+    found = Search(Program(CONFIG, Port, by_the_batch_in_transactions), world).run()
+    report(found)
+    assert not found.broken, found.story
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [*MISTAKES, *PAIR_MISTAKES, *TRANSACTION_MISTAKES],
+    ids=lambda mistake: mistake.name,
+)
 def test_each_mistake_is_caught(mistake: Mistake, report: Callable[[Found], None]) -> None:
     """The check can fail: a broken variant breaks the invariant that it must break."""
     found = mistake.search()

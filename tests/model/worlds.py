@@ -76,6 +76,26 @@ BATCHES = (
 )
 """The same check through `process_batch`, one message a batch."""
 
+TRANSACTIONS = (
+    World("transactions: lost answers", Budget(3, losses=2, raises=1, extensions=1), (0, 0)),
+    World("transactions: crashes and lapses", Budget(3, crashes=1, waits=1), (0, 0)),
+    World("transactions: late requests", Budget(3, losses=1, ghosts=1)),
+    World("transactions: late requests and lapses", Budget(2, ghosts=1, waits=1), (0, 0)),
+)
+"""The effect and its record in one write: no window is left to exempt."""
+
+TRANSACTIONS_LONG = (
+    World("transactions: crashes and lost answers", Budget(4, 1, 2, raises=1, extensions=1)),
+    World("transactions: everything, once", Budget(3, 1, 1, 0, 1, 1, 1)),
+    World("transactions: three workers, late requests and lapses", Budget(3, ghosts=1, waits=1)),
+    World("transactions: retention past", Budget(3, losses=1, waits=2), (0, 0)),
+)
+
+TRANSACTION_BATCHES = (
+    World("transactions in batches", Budget(3, crashes=1, losses=1, raises=1)),
+    World("transactions in batches, late requests", Budget(2, ghosts=1, waits=1), (0, 0)),
+)
+
 _BOTH = ((0, 1),)
 _EITHER_ORDER = ((0, 1), (1, 0))
 _OVERLAP = ((0, 1), (1,))

@@ -1,0 +1,83 @@
+"""`cxone-idem consume`: serve a queue from a container or a server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cxone_idem.config import variable
+from cxone_idem.consumer import POLL_SECONDS, Consumer
+from cxone_idem.deduplicator import Deduplicator
+from cxone_idem.sqs_queue import ENTRIES_MAX, SqsQueue, create_client, open_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+# No deadline is near here, and a deletion that is given up brings a duplicate.
+_ATTEMPTS = 3
+_ANSWER_SECONDS = 5
+_SIGNALLED = 128
+
+
+@click.command()
+@click.option("--queue", required=True, metavar="NAME|URL", help="The SQS queue to serve.")
+@click.option(
+    "--handler", required=True, metavar="MODULE:FUNCTION", help="What does the work of one event."
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, ENTRIES_MAX),
+    default=ENTRIES_MAX,
+    show_default=True,
+    help="Messages received at a time; fewer if each takes long, so that none waits here.",
+)
+def command(queue: str, handler: str, batch_size: int) -> None:
+    """Run a handler once per key for the messages of a queue, until SIGTERM.
+
+    On SIGTERM or Ctrl-C the running handler finishes, and what was not started goes back to the
+    queue. A second one ends the process at once: its leases then end by themselves.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    process_event = _import(handler)
+    # The consumer changes visibility on its own queue; done twice, it would be done for nothing.
+    environ = {**os.environ, variable("align_visibility"): "false"}
+    deduplicator = Deduplicator.from_environ(environ)
+    opened = open_queue(create_client(attempts=_ATTEMPTS, answer_seconds=_ANSWER_SECONDS), queue)
+    patient = create_client(attempts=1, answer_seconds=POLL_SECONDS + _ANSWER_SECONDS)
+    polled = SqsQueue(patient, opened.url)
+    consumer = Consumer(deduplicator, opened, polled, process_event, batch_size=batch_size)
+    _stop_on_signals(consumer)
+    consumer.run()
+
+
+def _import(handler: str) -> Callable[[dict[str, Any]], object]:
+    module, _, function = handler.partition(":")
+    # The console script, unlike `python -m`, does not look in the directory it is started from.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found: Callable[[dict[str, Any]], object] = getattr(import_module(module), function)
+    except (AttributeError, ImportError, ValueError) as error:
+        message = f"{handler!r} is not a function to import, such as app.events:process ({error})"
+        raise click.BadParameter(message, param_hint="--handler") from error
+    return found
+
+
+def _stop_on_signals(consumer: Consumer) -> None:
+    def stop(number: int, _: FrameType | None) -> None:
+        if consumer.service.stopping:
+            # Not the default action, which the first process of a container does not have.
+            os._exit(_SIGNALLED + number)
+        consumer.service.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

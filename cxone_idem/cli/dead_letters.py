@@ -1,0 +1,105 @@
+"""`dead-letters`: list them with their records, drop what is done, send back the rest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cxone_idem.cli.exit import Exit
+from cxone_idem.cli.terminal import json_option, narrate, print_json, print_table
+from cxone_idem.cli.words import moment
+from cxone_idem.config import Config
+from cxone_idem.dead_letters import DeadLetter, DeadLetters, Verdict
+from cxone_idem.dynamodb_reader import RecordReader
+from cxone_idem.sqs_queue import create_client, open_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A person waits: what a busy minute costs is patience.
+_ATTEMPTS = 3
+_ANSWER_SECONDS = 10
+
+_DONE_BY = {Verdict.DROP: "dropped", Verdict.SEND_BACK: "sent back"}
+
+
+@click.command("dead-letters")
+@click.option("--queue", required=True, metavar="NAME|URL", help="The dead-letter queue.")
+@click.option("--drop-done", is_flag=True, help="Delete the messages whose key is done.")
+@click.option("--send-back", is_flag=True, help="Send the others back, then delete them here.")
+@click.option("--to", metavar="NAME|URL", help="Where to [default: where each one came from].")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_context
+def command(  # noqa: PLR0913 -- one for each option
+    ctx: click.Context,
+    queue: str,
+    to: str | None,
+    *,
+    drop_done: bool,
+    send_back: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """List the messages of a dead-letter queue with what became of their keys.
+
+    That is all, unless --drop-done or --send-back says more: a look changes nothing but the
+    receive counts, and hides the messages only while it goes on. The record decides when a message
+    is acted on, not when it was listed. A message is sent before it is deleted, so whatever happens
+    half way, nothing is lost; one that is there twice is deduplicated by its key.
+
+    The messages' keys are looked up in the table and namespace of the settings: they must be those
+    of the consumer.
+    """
+    config = Config.from_environ()
+    client = create_client(attempts=_ATTEMPTS, answer_seconds=_ANSWER_SECONDS)
+    opened = open_queue(client, queue)
+    target = None if to is None else open_queue(client, to)
+    if target is not None and target.url == opened.url:
+        message = "it is the dead-letter queue itself"
+        raise click.BadParameter(message, param_hint="--to")
+    narrate(f"records: table {config.table!r}, namespace {config.namespace!r}")
+    carry_out = [Verdict.DROP] * drop_done + [Verdict.SEND_BACK] * send_back
+    if carry_out and not yes:
+        what = " and ".join(verdict.value for verdict in carry_out)
+        click.confirm(f"Judge each message of {queue} afresh, and {what}?", abort=True, err=True)
+    letters: list[DeadLetter] = []
+    try:
+        letters.extend(DeadLetters(opened, RecordReader(config), config, target).walk(*carry_out))
+    finally:  # what was settled before a failure is told too
+        _print(letters, as_json=as_json)
+    acted = sum(letter.acted for letter in letters)
+    narrate(f"{len(letters)} messages, {acted} of them settled, {len(letters) - acted} left there")
+    ctx.exit(Exit.OK)
+
+
+def _print(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
+    if as_json:
+        print_json([_data(letter) for letter in letters])
+        return
+    rows = [
+        (
+            letter.message_id,
+            moment(letter.sent_at_ms) if letter.sent_at_ms is not None else "",
+            letter.key or "",
+            letter.record.state.value if letter.record else "",
+            _DONE_BY[letter.verdict] if letter.acted else letter.verdict.value,
+            letter.reason,
+        )
+        for letter in letters
+    ]
+    print_table(("message", "sent", "key", "record", "verdict", "reason"), rows)
+
+
+def _data(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "message_id": letter.message_id,
+        "sent_at_ms": letter.sent_at_ms,
+        "key": letter.key,
+        "verdict": letter.verdict.value,
+        "reason": letter.reason,
+        "acted": letter.acted,
+        "record": asdict(letter.record) if letter.record else None,
+    }

@@ -1,0 +1,177 @@
+"""Dead letters with the record in hand: what is done is dropped, the rest goes back to its queue.
+
+Nothing is lost wherever this is killed: a message is sent before it is deleted, so at worst it is
+there twice, and the key of the second one is then found done. What is hidden while it is looked at
+is visible again five minutes later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from cxone_idem import protocol
+from cxone_idem.errors import KeyMissingError, QueueError, StoreError
+from cxone_idem.events import find_fingerprint, find_key, parse_envelope
+from cxone_idem.item import ForeignItemError
+from cxone_idem.record import Record, State, partition_key
+from cxone_idem.sqs_queue import ENTRIES_MAX, SqsQueue
+from cxone_idem.visibility import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cxone_idem.config import Config
+    from cxone_idem.dynamodb_reader import RecordReader
+
+HIDDEN_SECONDS = 300
+"""How long a message stays hidden from others if this is killed while it looks at it."""
+
+# A receive that waits asks all of SQS's servers; one that does not may miss what is there.
+_POLL_SECONDS = 1
+
+
+class Verdict(Enum):
+    """What is best done with a dead letter."""
+
+    DROP = "drop"
+    SEND_BACK = "send back"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message of a dead-letter queue, judged by its record."""
+
+    message_id: str
+    sent_at_ms: int | None
+    key: str | None = None
+    record: Record | None = None
+    verdict: Verdict = Verdict.KEEP
+    reason: str = ""
+    target: SqsQueue | None = None
+    """Where it is sent back; None unless that is the verdict."""
+    acted: bool = False
+    """Whether the verdict was carried out."""
+
+
+def judge(
+    record: Record | None, fingerprint: str | None, store_time_ms: int
+) -> tuple[Verdict, str]:
+    """Say what is best done with a message whose key has this record, and why.
+
+    In progress is sent back too: if that worker dies, this delivery is the one that gets the work.
+    """
+    if record is None:
+        return Verdict.SEND_BACK, "no record: never claimed, or past its retention"
+    if record.state is not State.DONE:
+        return Verdict.SEND_BACK, "not done"
+    if protocol.is_past_retention(record, store_time_ms):
+        return Verdict.SEND_BACK, "done, but past its retention"
+    if protocol.is_other_content(fingerprint, record):
+        return Verdict.KEEP, "another event of the same key is done: this one would only fail again"
+    return Verdict.DROP, "done"
+
+
+class DeadLetters:
+    """The messages of one dead-letter queue, to look at and to settle.
+
+    `to` is where they are sent back; by default each goes to the queue it came from.
+    """
+
+    def __init__(
+        self, queue: SqsQueue, reader: RecordReader, config: Config, to: SqsQueue | None = None
+    ) -> None:
+        self._queue = queue
+        self._reader = reader
+        self._config = config
+        self._to = to
+        self._seen: set[str] = set()
+        self._kept: list[str] = []
+
+    def walk(self, *carry_out: Verdict) -> Iterator[DeadLetter]:
+        """Yield each message once, after carrying out its verdict if it is one of these.
+
+        Raises `QueueError` and `StoreError`. Whatever ends the walk, what was kept becomes visible.
+        """
+        try:
+            while received := self._receive():
+                for message in received:
+                    yield self._settle(message, carry_out)
+        finally:
+            self._queue.change_visibility([Change(handle, 0) for handle in self._kept])
+
+    def _receive(self) -> list[dict[str, Any]]:
+        """Return messages not seen before; none once one of them comes back."""
+        received = self._queue.receive(
+            most=ENTRIES_MAX, wait_seconds=_POLL_SECONDS, visibility_seconds=HIDDEN_SECONDS
+        )
+        self._kept += [message["ReceiptHandle"] for message in received]
+        ids = {message["MessageId"] for message in received}
+        if ids & self._seen:
+            return []
+        self._seen |= ids
+        return received
+
+    def _settle(self, message: dict[str, Any], carry_out: Sequence[Verdict]) -> DeadLetter:
+        letter = self._judge(message)
+        if letter.verdict is Verdict.KEEP or letter.verdict not in carry_out:
+            return letter
+        if letter.target is not None:
+            sent = letter.target.send(message, _deduplication_id(message))
+            # Should it fail again while this goes on, it is not sent back in a circle.
+            self._seen.add(sent)
+        handle = message["ReceiptHandle"]
+        refused = self._queue.delete([handle])
+        if refused:
+            problem = f"a message was not deleted ({refused[handle]}); running this again helps"
+            raise QueueError(problem, self._queue.url, "DeleteMessageBatch")
+        self._kept.remove(handle)
+        return replace(letter, acted=True)
+
+    def _judge(self, message: dict[str, Any]) -> DeadLetter:
+        letter = DeadLetter(message["MessageId"], int(message["Attributes"]["SentTimestamp"]))
+        try:
+            envelope = parse_envelope(message["Body"])
+            key = find_key(envelope, self._config.key)
+            fingerprint = find_fingerprint(envelope, self._config.fingerprint)
+        except KeyMissingError as error:
+            return replace(letter, reason=str(error))
+        letter = replace(letter, key=key)
+        try:
+            record, date_seconds = self._reader.look(partition_key(self._config.namespace, key))
+        except StoreError as error:
+            if not isinstance(error.__cause__, ForeignItemError):
+                raise
+            return replace(letter, reason=error.problem)
+        now_seconds = time.time() if date_seconds is None else date_seconds
+        verdict, reason = judge(record, fingerprint, int(now_seconds * 1000))
+        letter = replace(letter, record=record, verdict=verdict, reason=reason)
+        if verdict is not Verdict.SEND_BACK:
+            return letter
+        target = self._target(message)
+        if target is None:
+            reason = "nobody says which queue it came from: name one with --to"
+            return replace(letter, verdict=Verdict.KEEP, reason=reason)
+        return replace(letter, target=target)
+
+    def _target(self, message: dict[str, Any]) -> SqsQueue | None:
+        """Return where to send a message back; SQS itself says where a dead letter came from."""
+        source = message["Attributes"].get("DeadLetterQueueSourceArn", "")
+        if self._to is not None or not source:
+            return self._to
+        return self._queue.neighbour(source)
+
+
+def _deduplication_id(message: dict[str, Any]) -> str:
+    """Return a FIFO deduplication id that is new for this letter, but the same if it is sent again.
+
+    With the id of old, SQS would take the message and not deliver it within five minutes of the
+    first sending ("Using the message deduplication ID", SQS Developer Guide): deleted here, it
+    would be lost.
+    """
+    old = message["Attributes"].get("MessageDeduplicationId", "")
+    return hashlib.sha256(f"{message['MessageId']} {old}".encode()).hexdigest()

@@ -1,0 +1,204 @@
+"""`@once`: a function of one event that runs once per key, on the same claims as all the rest."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
+
+from cxone_idem.claimed import NO_RESULT
+from cxone_idem.current import current_claim, under
+from cxone_idem.doers import Doers
+from cxone_idem.errors import ClaimLostError, ConfigError, IdemError, InProgressError, StoreError
+from cxone_idem.event_function import EventFunction, check_returned
+from cxone_idem.events import checked_key, expression_mistake, find_key, origin_text
+from cxone_idem.record import Origin, State
+
+if TYPE_CHECKING:
+    from cxone_idem.claimed import AlreadyDone, Claimed
+    from cxone_idem.deduplicator import Deduplicator
+    from cxone_idem.invocation import LambdaContext
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Key = str | Callable[[Any], str]
+
+logger = logging.getLogger("cxone_idem")
+_doers = Doers()
+
+
+@overload
+def once(function: Callable[P, R], /) -> Callable[P, R | None]: ...
+
+
+@overload
+def once(
+    *,
+    key: Key | None = None,
+    store_result: Literal[False] = False,
+    deduplicator: Deduplicator | None = None,
+) -> Callable[[Callable[P, R]], Callable[P, R | None]]: ...
+
+
+@overload
+def once(
+    *, key: Key | None = None, store_result: Literal[True], deduplicator: Deduplicator | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def once(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    key: Key | None = None,
+    store_result: bool = False,
+    deduplicator: Deduplicator | None = None,
+) -> Any:
+    """Have a function of one event run once per key, however often the event comes.
+
+    The first argument is the event; a second that is Lambda's context makes leases end with the
+    invocation. The key is what `CXONE_IDEM_KEY` finds in the event, or `key`: another JMESPath, or
+    a function of the event. Two functions of the same events need keys of their own, such as
+    `key="['notify', id]"`. `deduplicator` is by default the process's own, made from the
+    environment at the first call.
+
+    A duplicate does not run and returns None; with `store_result` it returns what the first run
+    returned, as JSON gives it back, or raises `ResultMissingError` if that could not be stored.
+    While another worker has the key, `InProgressError` is raised. What the function raises is
+    raised, and the key is given up. Once it has returned nothing is raised any more: if the store
+    does not take the completion, that is logged as an error, as in a batch.
+
+    Raises `TypeError` or `ConfigError` at decoration for what cannot work (retrying never helps).
+    """
+    find = _finder(key)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        runner = _Runner(function, find, store_result, deduplicator)
+
+        @functools.wraps(function)
+        def run_once(*args: Any, **kwargs: Any) -> Any:
+            return runner.run(args, kwargs)
+
+        return run_once
+
+    return decorate if function is None else decorate(function)
+
+
+def _finder(key: Key | None) -> Callable[[Any, Deduplicator], str]:
+    """Return what finds the key of an event."""
+    if key is None:
+        return lambda event, deduplicator: find_key(event, deduplicator.config.key)
+    if isinstance(key, str):
+        wrong = expression_mistake(key)
+        if wrong:
+            raise ConfigError((f"key={key!r} is not a JMESPath expression: {wrong}",))
+        return lambda event, _: find_key(event, key)
+    if inspect.iscoroutinefunction(key):
+        message = "key is an async function; pass a plain one, or a JMESPath expression"
+        raise TypeError(message)
+    return lambda event, _: checked_key(key(event))
+
+
+class _Runner:
+    """One decorated function."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        find: Callable[[Any, Deduplicator], str],
+        store_result: bool,  # noqa: FBT001 -- a part of the decorator's own arguments
+        deduplicator: Deduplicator | None,
+    ) -> None:
+        self._event_function = EventFunction(function)
+        self._function = function
+        self._find = find
+        self._store_result = store_result
+        self._deduplicator = deduplicator
+
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        event, context = self._event_function.read(args, kwargs)
+        deduplicator = self._deduplicator or _of_the_process()
+        if deduplicator.config.disabled:
+            with under(None):
+                return self._function(*args, **kwargs)
+        key = self._find(event, deduplicator)
+        claim = _claim(deduplicator, key, context, _origin(event, context))
+        if not claim:
+            _doers.check(deduplicator, key, self._event_function.name)
+            logger.info("%s: key %r is done already", self._event_function.name, key)
+            return claim.result if self._store_result else None
+        returned = self._work(claim, args, kwargs)
+        _doers.note(deduplicator, key, self._event_function.name)
+        self._complete(claim, returned)
+        return returned
+
+    def _work(self, claim: Claimed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            with under(claim):
+                returned = self._function(*args, **kwargs)
+            check_returned(self._event_function.name, returned)
+        except BaseException:
+            _give_back(claim)
+            raise
+        return returned
+
+    def _complete(self, claim: Claimed, returned: object) -> None:
+        """Record that the work is done; raising now would have it done again."""
+        name = self._event_function.name
+        try:
+            claim.complete(result=returned if self._store_result else NO_RESULT)
+        except ClaimLostError as error:
+            logger.error("%s ran, perhaps a second time: %s", name, error)
+        except StoreError as error:
+            logger.error("%s ran, but that is not recorded yet: %s", name, error)
+
+
+def _claim(
+    deduplicator: Deduplicator, key: str, context: LambdaContext | None, origin: Origin
+) -> Claimed | AlreadyDone:
+    try:
+        return deduplicator.claim(key, context=context, origin=origin)
+    except InProgressError as error:
+        if not _is_the_callers(error):
+            raise
+    message = (
+        f"key {key!r} is held by the caller of this @once function: process_batch, or another @once"
+        " function, claimed it; retrying does not help: leave one of them away, or give this one a"
+        " key of its own, such as key=\"['notify', id]\""
+    )
+    raise IdemError(message)
+
+
+def _is_the_callers(error: InProgressError) -> bool:
+    try:
+        outer = current_claim()
+    except IdemError:
+        return False
+    return outer is not None and outer.record.version == error.record.version
+
+
+def _give_back(claim: Claimed) -> None:
+    try:
+        claim.release()
+    except IdemError as error:
+        if claim.record.state is not State.DONE:
+            logger.warning("key %r was not released: %s", claim.key, error)
+
+
+def _origin(event: Any, context: LambdaContext | None) -> Origin:
+    """Return whose delivery this is. It decides nothing, so what is odd is left out."""
+    fields = event if isinstance(event, dict) else {}
+    return Origin(
+        event_id=origin_text(fields.get("id")),
+        replay_name=origin_text(fields.get("replay-name")),
+        request_id=origin_text(getattr(context, "aws_request_id", None)),
+    )
+
+
+def _of_the_process() -> Deduplicator:
+    # Imported here: it is the package that exports this module, when it is asked to.
+    import cxone_idem  # noqa: PLC0415
+
+    return cxone_idem._deduplicator()  # noqa: SLF001 -- the package's own

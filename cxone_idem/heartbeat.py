@@ -1,0 +1,92 @@
+"""The heartbeat of long work: leases extended and messages kept invisible while handlers run."""
+
+from __future__ import annotations
+
+import logging
+import math
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from cxone_idem.clock import LEASE_MARGIN_MS
+from cxone_idem.errors import ClaimLostError, IdemError, QueueError
+from cxone_idem.record import State
+from cxone_idem.visibility import VISIBILITY_MAX_SECONDS, Change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cxone_idem.claims import Claims
+    from cxone_idem.sqs_queue import SqsQueue
+
+logger = logging.getLogger("cxone_idem")
+
+# Two beats in a row may fail before a lease is in danger.
+_BEATS_A_LEASE = 3
+
+
+class Heartbeat:
+    """Beats three times a lease, in a thread of its own, for as long as a batch is worked on.
+
+    `wait` waits for an event so many seconds and says whether it happened.
+    """
+
+    def __init__(
+        self, claims: Claims, queue: SqsQueue, wait: Callable[[Event, float], bool] = Event.wait
+    ) -> None:
+        self._claims = claims
+        self._queue = queue
+        self._wait = wait
+        lease_seconds = claims.config.lease_seconds
+        self.visibility_seconds = min(
+            math.ceil(lease_seconds + LEASE_MARGIN_MS / 1000), VISIBILITY_MAX_SECONDS
+        )
+        """How long a message stays hidden: as long as a lease, should this process die."""
+        self._pause_seconds = min(lease_seconds, self.visibility_seconds) / _BEATS_A_LEASE
+
+    @contextmanager
+    def keeping(self, handles: Sequence[str]) -> Iterator[None]:
+        """Keep messages hidden, and every open claim, until the block ends; then beat no more."""
+        over = Event()
+        thread = Thread(
+            target=self._work, args=(handles, over), name="cxone_idem-heartbeat", daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _work(self, handles: Sequence[str], over: Event) -> None:
+        while not self._wait(over, self._pause_seconds):
+            self._extend_claims(over)
+            if not over.is_set():
+                self._hide(handles)
+
+    def _extend_claims(self, over: Event) -> None:
+        for claim in self._claims.open_claims():
+            if over.is_set():
+                return
+            try:
+                claim.extend()
+            except ClaimLostError as error:
+                # Settled since it was listed, it is not lost.
+                if claim.record.state is State.IN_PROGRESS:
+                    logger.error("lost under its handler, which may do it twice: %s", error)
+            except IdemError as error:
+                logger.warning("the lease on key %r was not extended: %s", claim.key, error)
+
+    def _hide(self, handles: Sequence[str]) -> None:
+        wanted = [Change(handle, self.visibility_seconds) for handle in handles]
+        try:
+            refused = self._queue.change_visibility(wanted)
+        except QueueError as error:
+            logger.warning("messages in work may be delivered again: %s", error)
+            return
+        if refused:
+            logger.warning(
+                "%d messages in work may be delivered again: %s",
+                len(refused),
+                next(iter(refused.values())),
+            )

@@ -1,0 +1,95 @@
+"""What the log says of each message of a batch, in words and as fields for machines. No payload.
+
+The fields stand in one object named `cxone_idem` on the log record, as `extra`: Lambda's own JSON
+log format and Powertools' Logger both pass it on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from cxone_idem.fate import Fate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxone_idem.outcome import Outcome
+    from cxone_idem.record import Origin
+
+logger = logging.getLogger("cxone_idem")
+
+FIELD = "cxone_idem"
+"""The one name under which the fields stand, so that none is in anyone's way."""
+
+_SAYS = {
+    Fate.COMPLETED: (logging.DEBUG, "message %s ran, key %r"),
+    Fate.ALREADY_DONE: (logging.INFO, "message %s is a duplicate of %r, done already: %s"),
+    Fate.SAME_BATCH: (logging.INFO, "message %s is a duplicate of %r in its own batch: %s"),
+    Fate.IN_PROGRESS: (logging.INFO, "message %s comes back later: %s"),
+    Fate.OTHER_CONTENT: (logging.ERROR, "message %s is no duplicate: %s"),
+    Fate.ATTEMPTS_EXHAUSTED: (logging.ERROR, "message %s is not run: %s"),
+    Fate.HANDLER_FAILED: (logging.ERROR, "message %s, key %r: process_event raised"),
+    Fate.KEY_MISSING: (logging.ERROR, "message %s has no key: %s"),
+    Fate.STORE_FAILED: (logging.ERROR, "message %s was not claimed: %s"),
+    Fate.CLAIM_LOST: (logging.ERROR, "message %s ran, perhaps a second time: %s"),
+    Fate.UNRECORDED: (logging.ERROR, "message %s ran, but that is not recorded yet: %s"),
+}
+"""What is said of a message, if anything: a batch that runs out of time has one line for all."""
+
+
+def tell(outcome: Outcome) -> None:
+    """Write the line of one message, as soon as its fate is known."""
+    fate, error = outcome.fate, outcome.error
+    if fate not in _SAYS:
+        return
+    level, text = _SAYS[fate]
+    if not logger.isEnabledFor(level):
+        return
+    said: list[object] = [outcome.message.id]
+    if fate in {Fate.COMPLETED, Fate.ALREADY_DONE, Fate.SAME_BATCH, Fate.HANDLER_FAILED}:
+        said.append(outcome.key)
+    elif error is not None:
+        said.append(error)
+    if fate in {Fate.ALREADY_DONE, Fate.SAME_BATCH} and outcome.cause:
+        said.append(outcome.cause.value)
+    # The handler's own error alone comes with its traceback: it is the one to be mended.
+    traceback = error if fate is Fate.HANDLER_FAILED else None
+    logger.log(level, text, *said, exc_info=traceback, extra={FIELD: fields(outcome)})
+
+
+def tell_all(outcomes: Sequence[Outcome]) -> None:
+    """Write the line of a batch."""
+    fates = dict(Counter(outcome.fate.value for outcome in outcomes))
+    causes = dict(Counter(outcome.cause.value for outcome in outcomes if outcome.cause))
+    summary = {"batch": len(outcomes), "fates": fates, "causes": causes}
+    logger.info("batch of %d: %s", len(outcomes), fates, extra={FIELD: summary})
+
+
+def fields(outcome: Outcome) -> dict[str, Any]:
+    """Return what the log says of a message, for machines; what is not known is left out."""
+    record, cause = outcome.record, outcome.cause
+    known = {
+        "fate": outcome.fate.value,
+        "cause": cause.value if cause else None,
+        "key": outcome.key or None,
+        **_of_origin("", outcome.origin),
+        "message_id": outcome.message.id,
+        **(_of_origin("first_", outcome.first) if outcome.first else {}),
+        "first_done_at_ms": record.done_at_ms if record and outcome.first else None,
+        "generation": record.generation if record else None,
+        "error": type(outcome.error).__name__ if outcome.error else None,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _of_origin(prefix: str, origin: Origin) -> dict[str, Any]:
+    return {
+        f"{prefix}event_id": origin.event_id,
+        f"{prefix}message_id": origin.message_id,
+        f"{prefix}receive_count": origin.receive_count,
+        f"{prefix}sent_at_ms": origin.sent_at_ms,
+        f"{prefix}replay_name": origin.replay_name,
+        f"{prefix}request_id": origin.request_id,
+    }

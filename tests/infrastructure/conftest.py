@@ -1,0 +1,25 @@
+"""The stack of `examples/sam`, deployed once for all tests here."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.engines import MISSING, is_missing
+from tests.infrastructure.deployment import Deployment, deployed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="package")
+def deployment() -> Iterator[Deployment]:
+    """Return the stack on the local stand-in."""
+    if is_missing("ministack"):
+        if os.environ.get("CI") == "true":
+            pytest.fail(MISSING["ministack"])
+        pytest.skip(MISSING["ministack"])
+    with deployed() as stack:
+        yield stack

@@ -1,0 +1,94 @@
+"""The template at work: deployed to the local stand-in, driven by events on the bus."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.infrastructure import sam
+from tests.infrastructure.deployment import until
+
+if TYPE_CHECKING:
+    from tests.infrastructure.deployment import Deployment
+
+pytestmark = pytest.mark.engine
+
+
+def started(key: str) -> dict[str, Any]:
+    """Return the detail of a `conversation.start`."""
+    return {"IdempotencyKey": key, "eventType": "conversation.start"}
+
+
+def record(deployment: Deployment, key: str) -> dict[str, Any]:
+    """Return the record of a key, in the namespace that the template sets; empty if none."""
+    where = f"cxone-consumer#{key}"
+    return next((one for one in deployment.records() if one["id"] == where), {})
+
+
+def test_duplicates_have_one_effect(deployment: Deployment) -> None:
+    """The producer emits a key three times, in one request and in two: one effect."""
+    first = deployment.emit(started("twice"), started("twice"), started("once"))
+    later = deployment.emit(started("twice"))
+    until(
+        lambda: (
+            record(deployment, "once").get("state") == "DONE"
+            and deployment.waiting("EventsQueue") == 0
+        ),
+        "both keys are done and no message is left",
+    )
+    processed = [re.sub(r".* ", "", effect) for effect in deployment.effects()]
+    assert len([event for event in processed if event in {first[0], first[1], *later}]) == 1
+    assert processed.count(first[2]) == 1
+    assert record(deployment, "twice")["generation"] == "1"
+
+
+def test_an_event_of_another_type_is_no_message(deployment: Deployment) -> None:
+    """The rule's filter keeps it from the queue, so no claim is made for it."""
+    deployment.emit(started("unwanted"), detail_type="conversation.end")
+    deployment.emit(started("wanted"))
+    until(
+        lambda: (
+            record(deployment, "wanted").get("state") == "DONE"
+            and deployment.waiting("EventsQueue") == 0
+        ),
+        "the wanted one is done and no message is left",
+    )
+    assert not record(deployment, "unwanted")
+
+
+def test_what_always_fails_becomes_a_dead_letter_after_five_tries(
+    deployment: Deployment,
+) -> None:
+    """Without its `eventType` the handler raises each time; its record is free, and counts."""
+    deployment.bring_back_soon()
+    deployment.emit({"IdempotencyKey": "poison"})
+    until(lambda: deployment.waiting("DeadLettersQueue") == 1, "the poison is a dead letter")
+    assert deployment.waiting("EventsQueue") == 0
+    failed = record(deployment, "poison")
+    assert (failed["state"], failed["generation"]) == ("RELEASED", "5")
+
+
+def test_what_was_deployed_is_what_the_template_says(deployment: Deployment) -> None:
+    """The mapping, the redrive and the table as AWS's own calls report them.
+
+    The stand-in's CloudFormation leaves out TTL and point-in-time recovery, so those two are asked
+    for by their own calls, with the values of the template.
+    """
+    dynamodb = deployment.client("dynamodb")
+    table = {"TableName": deployment.outputs["RecordsTable"]}
+    stated = sam.transformed()["Resources"]["Records"]["Properties"]
+    dynamodb.update_time_to_live(**table, TimeToLiveSpecification=stated["TimeToLiveSpecification"])
+    dynamodb.update_continuous_backups(
+        **table,
+        PointInTimeRecoverySpecification=stated["PointInTimeRecoverySpecification"],
+    )
+    described = dynamodb.describe_table(**table)["Table"]
+    assert described["DeletionProtectionEnabled"]
+    assert described["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    living = dynamodb.describe_time_to_live(**table)["TimeToLiveDescription"]
+    assert living == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+    (mapping,) = deployment.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["EventSourceArn"].endswith(":cxone-events")

@@ -1,0 +1,245 @@
+"""Same key, other content: told as an error on every path, and never dropped as a duplicate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cxone_idem import (
+    Cause,
+    Config,
+    ConfigError,
+    Deduplicator,
+    DynamoDBStore,
+    Fate,
+    Outcome,
+    StoreError,
+)
+from cxone_idem.errors import OtherContentError
+from cxone_idem.events import NOTHING_FOUND, find_fingerprint, fingerprint_of
+from cxone_idem.record import Record, State
+from cxone_idem.store import Answer, Write
+from tests.clocks import MovableClock, TellsTime
+from tests.engines import MemoryTable
+from tests.failing_store import FailingStore
+from tests.sqs_events import batch, envelope, failed, record
+from tests.strict_store import StrictStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONFIG = Config(fingerprint="detail.conversationId")
+
+
+def message(message_id: str, conversation: str | None, key: str = "k") -> dict[str, Any]:
+    """Return an SQS record of an event of a conversation."""
+    event = envelope(key)
+    event["detail"]["conversationId"] = conversation
+    return record(message_id, event)
+
+
+class Consumer:
+    """One process, and what it ran."""
+
+    def __init__(self, store: Any, config: Config = CONFIG, **more: Any) -> None:
+        self.ran: list[str] = []
+        self.outcomes: list[Outcome] = []
+        self.deduplicator = Deduplicator(store, config, on_outcome=self.outcomes.append, **more)
+
+    def consume(self, *records: dict[str, Any]) -> list[str]:
+        self.outcomes.clear()
+        return failed(self.deduplicator.process_batch(batch(*records), self._run))
+
+    def _run(self, event: dict[str, Any]) -> None:
+        self.ran.append(event["detail"]["conversationId"])
+
+    def fates(self) -> list[Fate]:
+        return [outcome.fate for outcome in self.outcomes]
+
+
+class Grouped(StrictStore):
+    """A store that takes many writes in one request."""
+
+    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+        return [self.put_if(*write) for write in writes]
+
+
+@pytest.mark.parametrize("neighbours", [0, 3], ids=["alone", "in a batch"])
+def test_done_for_another_event_fails_and_is_told(
+    neighbours: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In another process, claimed alone or ahead with others: failed, unrun, logged as error."""
+    store = Grouped()
+    Consumer(store).consume(message("m", "conv-1"))
+    other = Consumer(store)
+    others = [message(f"n{number}", "conv-3", f"key-{number}") for number in range(neighbours)]
+    assert other.consume(message("m2", "conv-2"), *others) == ["m2"]
+    assert other.ran == ["conv-3"] * neighbours
+    assert other.fates()[0] is Fate.OTHER_CONTENT
+    assert other.outcomes[0].cause is Cause.NOT_A_DUPLICATE
+    assert isinstance(other.outcomes[0].error, OtherContentError)
+    assert "is no duplicate" in caplog.text
+    assert "conv-" not in caplog.text
+
+
+def test_a_duplicate_of_the_same_content_is_still_one() -> None:
+    """What agrees is dropped as ever, here and elsewhere."""
+    store = StrictStore()
+    first = Consumer(store)
+    assert first.consume(message("m", "conv-1"), message("m2", "conv-1")) == []
+    assert first.consume(message("m3", "conv-1")) == []
+    second = Consumer(store)
+    assert second.consume(message("m4", "conv-1")) == []
+    assert first.ran == ["conv-1"]
+    assert second.fates() == [Fate.ALREADY_DONE]
+
+
+def test_other_content_in_the_same_batch_fails() -> None:
+    """The second message of a key that this very batch has done."""
+    consumer = Consumer(StrictStore())
+    assert consumer.consume(message("m", "conv-1"), message("m2", "conv-2")) == ["m2"]
+    assert consumer.ran == ["conv-1"]
+    assert consumer.fates() == [Fate.COMPLETED, Fate.OTHER_CONTENT]
+
+
+def test_other_content_of_a_key_this_batch_found_done_fails() -> None:
+    """The first message is a duplicate, the second is not."""
+    store = StrictStore()
+    Consumer(store).consume(message("m", "conv-1"))
+    consumer = Consumer(store)
+    assert consumer.consume(message("m2", "conv-1"), message("m3", "conv-2")) == ["m3"]
+    assert consumer.fates() == [Fate.ALREADY_DONE, Fate.OTHER_CONTENT]
+
+
+def test_other_content_of_a_key_this_process_knows_done_fails() -> None:
+    """The memory of done keys, which asks no store, compares too."""
+    consumer = Consumer(StrictStore())
+    consumer.consume(message("m", "conv-1"))
+    assert consumer.consume(message("m2", "conv-2")) == ["m2"]
+    assert consumer.fates() == [Fate.OTHER_CONTENT]
+
+
+def test_other_content_of_a_key_found_done_elsewhere_is_remembered() -> None:
+    """A refusal puts the record into the memory; the right content is a duplicate by it."""
+    store = MemoryTable()
+    Consumer(store).consume(message("m", "conv-1"))
+    consumer = Consumer(store)
+    assert consumer.consume(message("m2", "conv-2")) == ["m2"]
+    assert store.requests == 3
+    assert consumer.consume(message("m3", "conv-1")) == []
+    assert consumer.fates() == [Fate.ALREADY_DONE]
+    assert store.requests == 3
+
+
+def test_other_content_of_a_completion_still_unrecorded_fails() -> None:
+    """Work that is done and not yet recorded is known with its content."""
+    store = FailingStore(StrictStore())
+    consumer = Consumer(store)
+    store.fails = State.DONE
+    consumer.consume(message("m", "conv-1"))
+    assert consumer.fates() == [Fate.UNRECORDED]
+    assert consumer.consume(message("m2", "conv-2")) == ["m2"]
+    assert consumer.fates() == [Fate.OTHER_CONTENT]
+    assert consumer.consume(message("m3", "conv-1")) == []
+
+
+def test_other_content_in_progress_elsewhere_fails_as_such() -> None:
+    """Not "come back later": coming back would end in being dropped."""
+    store = StrictStore()
+    claim = Deduplicator(store).claim("k", fingerprint="conv-1")
+    assert claim
+    consumer = Consumer(store)
+    assert consumer.consume(message("m", "conv-2")) == ["m"]
+    assert consumer.fates() == [Fate.OTHER_CONTENT]
+    assert consumer.consume(message("m", "conv-1")) == ["m"]
+    assert consumer.fates() == [Fate.IN_PROGRESS]
+
+
+def test_what_nobody_did_is_taken_over_whatever_its_content(clock: MovableClock) -> None:
+    """Released, lapsed, past retention: there is nothing to be dropped as a duplicate of."""
+    told = TellsTime(StrictStore(), clock)
+    claim = Deduplicator(told, now=clock).claim("k", fingerprint="conv-1")
+    assert claim
+    claim.release()
+    lapses = Deduplicator(told, now=clock).claim("k", fingerprint="conv-2")
+    assert lapses
+    clock.advance(400)
+    third = Deduplicator(told, now=clock).claim("k", fingerprint="conv-3")
+    assert third
+    third.complete()
+    clock.advance(15 * 86_400)
+    assert Deduplicator(told, now=clock).claim("k", fingerprint="conv-4")
+
+
+def test_without_a_fingerprint_on_either_side_everything_agrees() -> None:
+    """Records from before the setting, and consumers without it."""
+    store = StrictStore()
+    Consumer(store, Config()).consume(message("m", "conv-1"))
+    assert Consumer(store).consume(message("m2", "conv-2")) == []
+    Consumer(store).consume(message("m3", "conv-1", "l"))
+    assert Consumer(store, Config()).consume(message("m4", "conv-2", "l")) == []
+
+
+def test_claim_alone_compares_what_it_is_given() -> None:
+    """The same hash as a batch's, so both may share a key; the content itself is not stored."""
+    store = StrictStore()
+    Consumer(store).consume(message("m", "conv-1"))
+    deduplicator = Deduplicator(store)
+    duplicate = deduplicator.claim("k", fingerprint="conv-1")
+    assert not duplicate
+    assert "conv-1" not in str(duplicate.record)
+    with pytest.raises(OtherContentError, match="CXONE_IDEM_KEY"):
+        deduplicator.claim("k", fingerprint="conv-2")
+    assert not deduplicator.claim("k")
+    assert deduplicator.claim("l", fingerprint={"any": ["JSON", 1]})
+
+
+def test_nothing_found_is_content_like_any_other() -> None:
+    """It agrees with nothing found, and not with something: no event is dropped on a guess."""
+    consumer = Consumer(StrictStore())
+    assert consumer.consume(message("m", None), message("m2", None)) == []
+    assert consumer.consume(message("m3", "conv-1")) == ["m3"]
+
+
+def test_a_fingerprint_is_short_and_the_same_for_equal_content() -> None:
+    """Order of members does not matter; an expression that fails on an event finds nothing."""
+    assert fingerprint_of({"a": 1, "b": "ü\ud800"}) == fingerprint_of({"b": "ü\ud800", "a": 1})
+    assert len(fingerprint_of("conv-1")) == 16
+    assert find_fingerprint({}, "") is None
+    assert find_fingerprint({}, "detail.conversationId") == NOTHING_FOUND
+    assert find_fingerprint({"a": 1}, "from_json(a)") == NOTHING_FOUND
+    assert find_fingerprint({"a": "["}, "from_json(a)") == NOTHING_FOUND
+    with pytest.raises(ConfigError, match="CXONE_IDEM_FINGERPRINT"):
+        Config(fingerprint="detail.[")
+
+
+def test_in_threads_other_content_fails_too() -> None:
+    """Messages of one key stay in one lane."""
+    consumer = Consumer(StrictStore(), replace(CONFIG, max_workers=4))
+    records = [message("m", "conv-1"), message("n", "conv-1", "l"), message("m2", "conv-2")]
+    assert consumer.consume(*records) == ["m2"]
+
+
+def test_every_engine_keeps_the_fingerprint(items: Any) -> None:
+    """Through single writes and PartiQL, in both directions."""
+    store = DynamoDBStore(items.name, items.client)
+    first = Consumer(store)
+    assert first.consume(message("m", "conv-1"), message("n", "conv-1", "l")) == []
+    second = Consumer(DynamoDBStore(items.name, items.client))
+    assert second.consume(message("m2", "conv-2"), message("n2", "conv-1", "l")) == ["m2"]
+    assert second.fates() == [Fate.OTHER_CONTENT, Fate.ALREADY_DONE]
+    with pytest.raises(OtherContentError):
+        Deduplicator(DynamoDBStore(items.name, items.client)).claim("k", fingerprint="conv-2")
+
+
+def test_a_record_written_without_a_fingerprint_keeps_none_of_an_older_one(items: Any) -> None:
+    """A batch's update takes the attribute away."""
+    store = DynamoDBStore(items.name, items.client)
+    old = Record("a", State.IN_PROGRESS, "v1", 1, 1000, 2_000_000_000, fingerprint="f")
+    writes = [Write(old, None), Write(replace(old, partition_key="b"), None)]
+    store.put_many(writes)
+    bare = replace(old, version="v2", fingerprint=None)
+    store.put_many([Write(bare, "v1"), Write(replace(bare, partition_key="b"), "v1")])
+    assert "fingerprint" not in items.item("a")

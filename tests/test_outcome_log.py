@@ -1,0 +1,172 @@
+"""What the log says, through the formatters that people use: fields for machines, no payload."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from awslambdaric.lambda_runtime_log_utils import JsonFormatter
+
+from cxone_idem import Config, Deduplicator, MemoryStore
+from cxone_idem.fate import Fate
+from cxone_idem.outcome_log import FIELD
+from cxone_idem.record import State
+from tests.failing_store import FailingStore
+from tests.readme import code_blocks
+from tests.sqs_events import Context, batch, envelope, record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SECRET = "+1-555-0100"
+
+
+class Log:
+    """What is logged, as JSON lines by one of the formatters."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        self._text = io.StringIO()
+        self.handler = logging.StreamHandler(self._text)
+        self.handler.setFormatter(formatter)
+
+    def text(self) -> str:
+        return self._text.getvalue()
+
+    def fields(self) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.text().splitlines() if line]
+        return [line[FIELD] for line in lines if FIELD in line]
+
+
+@pytest.fixture(params=[JsonFormatter, LambdaPowertoolsFormatter], ids=["Lambda", "Powertools"])
+def log(request: pytest.FixtureRequest) -> Iterator[Log]:
+    """Return the library's log by Lambda's own JSON formatter, and by Powertools' Logger's."""
+    log = Log(request.param())
+    logger = logging.getLogger("cxone_idem")
+    logger.addHandler(log.handler)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    yield log
+    logger.setLevel(level)
+    logger.removeHandler(log.handler)
+
+
+def message(message_id: str, key: str, **fields: Any) -> dict[str, Any]:
+    """Return an SQS record with something secret in its event."""
+    event = envelope(key, **fields)
+    event["detail"]["customerNumber"] = SECRET
+    return record(message_id, event)
+
+
+def consume(store: Any, *records: dict[str, Any], handler: Any = None, **settings: Any) -> None:
+    """Deliver a batch to a process of its own."""
+    deduplicator = Deduplicator(store, Config(**settings))
+    deduplicator.process_batch(
+        batch(*records), handler or (lambda _: None), context=Context(30_000)
+    )
+
+
+def test_a_duplicate_is_told_with_its_evidence(log: Log) -> None:
+    """Both deliveries' ids and times stand in one line: enough for a ticket."""
+    store = MemoryStore()
+    consume(store, message("m", "k"))
+    consume(store, message("m2", "k", id="event-2"))
+    told = next(fields for fields in log.fields() if fields.get("fate") == "already_done")
+    assert told.pop("first_done_at_ms") > 0
+    assert told == {
+        "fate": "already_done",
+        "cause": "cxone_emitted_again",
+        "key": "k",
+        "event_id": "event-2",
+        "message_id": "m2",
+        "receive_count": 1,
+        "sent_at_ms": 1698417000123,
+        "request_id": "request-1",
+        "first_event_id": "event-of-k",
+        "first_message_id": "m",
+        "first_receive_count": 1,
+        "first_sent_at_ms": 1698417000123,
+        "first_request_id": "request-1",
+        "generation": 1,
+    }
+
+
+def test_every_batch_has_a_line_of_counts(log: Log) -> None:
+    """Fates and causes, each by its name."""
+    consume(MemoryStore(), message("m", "k"), message("m2", "k"), record("m3", "bad"))
+    assert log.fields()[-1] == {
+        "batch": 3,
+        "fates": {"completed": 1, "same_batch": 1, "key_missing": 1},
+        "causes": {"eventbridge_delivered_twice": 1},
+    }
+
+
+def _raise(_: Any) -> None:
+    raise RuntimeError
+
+
+def _twice(store: FailingStore, *, fingerprint: str = "") -> None:
+    for event_id in "12":
+        event = message("m", "k", id=event_id)
+        consume(store, event, fingerprint=fingerprint)
+
+
+def _fails(state: State) -> Callable[[FailingStore], None]:
+    def play(store: FailingStore) -> None:
+        store.fails = state
+        consume(store, message("m", "k"))
+
+    return play
+
+
+def _held(store: FailingStore) -> None:
+    claim = Deduplicator(store).claim("k")
+    assert claim
+    consume(store, message("m", "k"))
+
+
+PLAYS: dict[Fate, Callable[[FailingStore], None]] = {
+    Fate.COMPLETED: lambda store: consume(store, message("m", "k")),
+    Fate.ALREADY_DONE: _twice,
+    Fate.SAME_BATCH: lambda store: consume(store, message("m", "k"), message("n", "k")),
+    Fate.IN_PROGRESS: _held,
+    Fate.OTHER_CONTENT: lambda store: _twice(store, fingerprint="id"),
+    Fate.HANDLER_FAILED: lambda store: consume(store, message("m", "k"), handler=_raise),
+    Fate.KEY_MISSING: lambda store: consume(store, record("m", '{"x": "' + SECRET + '"}')),
+    Fate.STORE_FAILED: _fails(State.IN_PROGRESS),
+    Fate.UNRECORDED: _fails(State.DONE),
+}
+
+
+@pytest.mark.parametrize("fate", PLAYS, ids=lambda fate: fate.value)
+def test_each_fate_is_told_without_the_payload(log: Log, fate: Fate) -> None:
+    """One line a message with its fate as a field; nothing of the event but its ids and key."""
+    PLAYS[fate](FailingStore(MemoryStore()))
+    told = [fields for fields in log.fields() if fields.get("fate") == fate.value]
+    assert [fields["message_id"] for fields in told] == ["n" if fate is Fate.SAME_BATCH else "m"]
+    assert SECRET not in log.text()
+    assert "conv-123" not in log.text()
+
+
+def test_a_handlers_error_comes_with_its_traceback(log: Log) -> None:
+    """It is the one to be mended, so where it was raised is told."""
+    consume(MemoryStore(), message("m", "k"), handler=_raise)
+    assert "RuntimeError" in log.text()
+    assert "in _raise" in log.text()
+
+
+def test_readmes_queries_ask_for_fields_that_logs_have(log: Log) -> None:
+    """Every field that a query names was seen in a log."""
+    for play in PLAYS.values():
+        play(FailingStore(MemoryStore()))
+    seen = {name for fields in log.fields() for name in fields}
+    queries = code_blocks("Logs, metrics and alarms", "text")
+    assert len(queries) == 3
+    for query in queries:
+        asked = set(re.findall(rf"{FIELD}\.(\w+)", query))
+        assert asked
+        assert asked <= seen
