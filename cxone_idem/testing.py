@@ -23,6 +23,7 @@ from cxone_idem.store import transaction_item
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cxone_idem.outcome import Outcome
     from cxone_idem.record import Record
     from cxone_idem.sqs_batch import BatchResponse
     from cxone_idem.store import Answer, Store, Write
@@ -133,7 +134,9 @@ class Rehearsal:
         Import your consumer under it, if it makes its deduplicator when it is imported.
         """
 
-        def from_environ(environ: Any = None) -> Deduplicator:  # noqa: ARG001 -- by contract
+        def from_environ(environ: Any = None, *, on_outcome: Any = None) -> Deduplicator:  # noqa: ARG001 -- by contract
+            if on_outcome is not None:
+                self.deduplicator = self._worker(on_outcome)
             return self.deduplicator
 
         with (
@@ -142,9 +145,14 @@ class Rehearsal:
         ):
             yield
 
-    def _worker(self) -> Deduplicator:
-        clock = self.clock
-        return Deduplicator(self.store, self.config, now=clock, sleep=clock.advance)
+    def _worker(self, on_outcome: Callable[[Outcome], object] | None = None) -> Deduplicator:
+        return Deduplicator(
+            self.store,
+            self.config,
+            on_outcome=on_outcome,
+            now=self.clock,
+            sleep=self.clock.advance,
+        )
 
 
 def eventbridge_event(
