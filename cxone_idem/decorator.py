@@ -174,9 +174,9 @@ def _claim(
         if not _is_the_callers(error):
             raise
     message = (
-        f"key {wanted.key!r} is held by the caller of this @once function: process_batch, or another"
-        " @once function, claimed it; retrying does not help: leave one of them away, or give this"
-        " one a key of its own, such as key=\"['notify', id]\""
+        f"key {wanted.key!r} is held by the caller of this @once function: process_batch, or"
+        " another @once function, claimed it; retrying does not help: leave one of them away, or"
+        " give this one a key of its own, such as key=\"['notify', id]\""
     )
     raise IdemError(message)
 
