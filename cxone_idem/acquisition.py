@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem import protocol
 from cxone_idem.claimed import AlreadyDone, Claimed
@@ -15,6 +15,7 @@ from cxone_idem.errors import (
     OtherContentError,
     StoreError,
 )
+from cxone_idem.events import fingerprint_of
 from cxone_idem.protocol import Verdict
 from cxone_idem.record import Origin, Record, State
 from cxone_idem.store import Write
@@ -36,6 +37,11 @@ class Wanted(NamedTuple):
     key: str
     origin: Origin = Origin()
     fingerprint: str | None = None
+
+    @classmethod
+    def of(cls, key: str, origin: Origin | None, content: Any) -> Wanted:
+        """Return what a caller wants whose events of a key agree in `content`, if it is given."""
+        return cls(key, origin or Origin(), None if content is None else fingerprint_of(content))
 
 
 class Acquisition:

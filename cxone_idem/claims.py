@@ -11,11 +11,11 @@ from cxone_idem.acquisition import Acquisition, Wanted
 from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed, complete_all, release_all
 from cxone_idem.config import Config
 from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
-from cxone_idem.events import checked_key, fingerprint_of
+from cxone_idem.events import checked_key
 from cxone_idem.holdings import Holdings
 from cxone_idem.invocation import Invocation
 from cxone_idem.patience import Patience
-from cxone_idem.record import Origin, partition_key
+from cxone_idem.record import partition_key
 from cxone_idem.store import AcceptEverything, Store
 from cxone_idem.writer import Writer
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxone_idem.invocation import LambdaContext
+    from cxone_idem.record import Origin
 
 logger = logging.getLogger("cxone_idem")
 
@@ -83,12 +84,10 @@ class Claims:
         `KeyMissingError` if `key` is no non-blank text (never retry these), and `StoreError` if the
         store cannot tell (its message says whether retrying helps).
         """
-        content = None if fingerprint is None else fingerprint_of(fingerprint)
-        return self.claim_wanted(Wanted(key, origin or Origin(), content), context)
+        return self.claim_one(Wanted.of(key, origin, fingerprint), Invocation(context))
 
-    def claim_wanted(self, wanted: Wanted, context: LambdaContext | None) -> Claimed | AlreadyDone:
-        """Claim as `claim` does, with a fingerprint that is taken already."""
-        invocation = Invocation(context)
+    def claim_one(self, wanted: Wanted, invocation: Invocation) -> Claimed | AlreadyDone:
+        """Claim what is wanted, after waiting for another worker if need be; see `claim`."""
         patience = self.patience(invocation)
         while True:
             (outcome,) = self.claim_all([wanted], invocation)

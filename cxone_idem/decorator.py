@@ -21,6 +21,7 @@ from cxone_idem.events import (
     find_key,
     origin_text,
 )
+from cxone_idem.invocation import Invocation
 from cxone_idem.outcome_log import tell_duplicate
 from cxone_idem.record import Origin, State
 
@@ -169,7 +170,7 @@ def _claim(
     deduplicator: Deduplicator, wanted: Wanted, context: LambdaContext | None
 ) -> Claimed | AlreadyDone:
     try:
-        return deduplicator.claim_wanted(wanted, context)
+        return deduplicator.claim_one(wanted, Invocation(context))
     except InProgressError as error:
         if not _is_the_callers(error):
             raise

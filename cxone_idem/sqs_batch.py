@@ -29,7 +29,7 @@ _Seen = TypeVar("_Seen")
 
 _NOT_ASYNC = (
     "process_event is async, so calling it does no work; retrying does not help: pass a plain"
-    " function, such as lambda event: asyncio.run(process_event(event))"
+    " function, or use cxone_idem.aio.AsyncDeduplicator, whose process_batch awaits it"
 )
 
 
@@ -41,7 +41,9 @@ def settle_batch(
     max_workers: int,
 ) -> list[Outcome]:
     """Run `process_event` once per key over an SQS batch; say what became of each message."""
-    _check_handler(process_event)
+    check_callable(process_event)
+    if inspect.iscoroutinefunction(process_event):
+        raise TypeError(_NOT_ASYNC)
     messages = read_batch(event)
 
     def run(envelope: Envelope) -> None:
@@ -56,13 +58,12 @@ def settle_batch(
     return outcomes
 
 
-def _check_handler(process_event: object) -> None:
+def check_callable(process_event: object) -> None:
+    """Raise `TypeError` unless there is something to call for each event."""
     if not callable(process_event):
         kind = type(process_event).__name__
         message = f"process_event must be a function of the event, not a {kind}"
         raise TypeError(message)
-    if inspect.iscoroutinefunction(process_event):
-        raise TypeError(_NOT_ASYNC)
 
 
 def checked_hook(hook: Any) -> Callable[[Outcome], object] | None:

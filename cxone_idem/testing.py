@@ -18,13 +18,15 @@ from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import StoreError
 from cxone_idem.memory import MemoryStore
 from cxone_idem.record import State
+from cxone_idem.store import transaction_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cxone_idem.outcome import Outcome
     from cxone_idem.record import Record
     from cxone_idem.sqs_batch import BatchResponse
-    from cxone_idem.store import Answer, Store
+    from cxone_idem.store import Answer, Store, Write
 
 START_SECONDS = 2_000_000_000.0
 """When a `MovableClock` starts, epoch seconds: in 2033, so that no engine sweeps the records."""
@@ -88,6 +90,10 @@ class RehearsalStore:
             return answer
         return replace(answer, date_seconds=int(self._clock()))
 
+    def transaction_item(self, write: Write) -> Any:
+        """Return what the store behind makes of a write for its transactions."""
+        return transaction_item(self._store, write)
+
     def _put(self, record: Record, expected_version: str | None) -> Answer:
         self.requests += 1
         return self._store.put_if(record, expected_version)
@@ -128,7 +134,9 @@ class Rehearsal:
         Import your consumer under it, if it makes its deduplicator when it is imported.
         """
 
-        def from_environ(environ: Any = None) -> Deduplicator:  # noqa: ARG001 -- by contract
+        def from_environ(environ: Any = None, *, on_outcome: Any = None) -> Deduplicator:  # noqa: ARG001 -- by contract
+            if on_outcome is not None:
+                self.deduplicator = self._worker(on_outcome)
             return self.deduplicator
 
         with (
@@ -137,9 +145,14 @@ class Rehearsal:
         ):
             yield
 
-    def _worker(self) -> Deduplicator:
-        clock = self.clock
-        return Deduplicator(self.store, self.config, now=clock, sleep=clock.advance)
+    def _worker(self, on_outcome: Callable[[Outcome], object] | None = None) -> Deduplicator:
+        return Deduplicator(
+            self.store,
+            self.config,
+            on_outcome=on_outcome,
+            now=self.clock,
+            sleep=self.clock.advance,
+        )
 
 
 def eventbridge_event(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem.clock import LEASE_MARGIN_MS, Reading, StoreClock
-from cxone_idem.errors import IdemError, StoreError
+from cxone_idem.errors import StoreError
 from cxone_idem.protocol import Stamp
+from cxone_idem.store import transaction_item
 from cxone_idem.tally import Tally
 
 if TYPE_CHECKING:
@@ -76,14 +77,7 @@ class Writer:
 
     def transaction_item(self, write: Write) -> Any:
         """Return a write as an entry of the store's transactions; it is not sent."""
-        make = getattr(self._store, "transaction_item", None)
-        if make is None:
-            message = (
-                f"{type(self._store).__name__} has no transactions; retrying does not help: use"
-                " DynamoDBStore, or complete the claim after the work"
-            )
-            raise IdemError(message)
-        return make(write)
+        return transaction_item(self._store, write)
 
     def _put(self, write: Write) -> Reply:
         sent_ms = self._clock.local_ms()

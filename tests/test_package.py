@@ -35,6 +35,8 @@ ROOMS = [
     {"batch_run"},
     {"sqs_batch"},
     {"deduplicator"},
+    {"aio_handlers", "aio_threads"},
+    {"aio"},
     {"event_function", "doers"},
     {"decorator"},
     {"__init__"},

@@ -1,0 +1,80 @@
+"""The async handlers of a batch: started from its threads, run as tasks of its caller's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import inspect
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cxone_idem.current import current_claim, under
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxone_idem.claimed import Claimed
+    from cxone_idem.sqs_batch import Envelope
+
+
+class BatchStoppedError(BaseException):
+    """Ends a batch whose task was cancelled; no error of a handler, so it stops all of them."""
+
+
+class Handlers:
+    """The handlers of one batch, on the loop and in the context that this is made in."""
+
+    def __init__(self, process_event: Callable[[Envelope], object]) -> None:
+        self._process_event = process_event
+        self._loop = asyncio.get_running_loop()
+        self._context = copy_context()
+        # Touched on the loop only.
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    def run(self, envelope: Envelope) -> None:
+        """Have the handler do its work on the loop; return or raise, in this thread, as it does."""
+        ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+        start = partial(self._start, envelope, current_claim(), ended)
+        self._loop.call_soon_threadsafe(start, context=self._context)
+        ended.result()
+
+    def stop(self) -> None:
+        """Cancel the handlers, and start no more."""
+        self._stopped = True
+        for task in self._tasks:
+            task.cancel()
+
+    def _start(
+        self,
+        envelope: Envelope,
+        claim: Claimed | None,
+        ended: concurrent.futures.Future[None],
+    ) -> None:
+        if self._stopped:
+            ended.set_exception(BatchStoppedError())
+            return
+        with under(claim):
+            task = self._loop.create_task(self._work(envelope))
+        self._tasks.add(task)
+        task.add_done_callback(lambda task: self._end(task, ended))
+
+    async def _work(self, envelope: Envelope) -> None:
+        result = self._process_event(envelope)
+        if inspect.isawaitable(result):
+            await result
+
+    def _end(self, task: asyncio.Task[None], ended: concurrent.futures.Future[None]) -> None:
+        # Only now: a handler that is cancelled may still finish its work, and then it is done.
+        self._tasks.discard(task)
+        if not task.cancelled():
+            error = task.exception()
+        elif self._stopped:
+            error = BatchStoppedError()
+        else:
+            error = concurrent.futures.CancelledError("the handler was cancelled from within")
+        if error is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(error)
