@@ -178,7 +178,7 @@ def test_readmes_command_reads_what_its_filter_lets_through() -> None:
     fetches, _, reads = block.replace("\\\n", "").partition("|")
     assert "{ $.cxone_idem.cause = * }" in fetches
     assert "--output text" in fetches
-    through = [line for line in lines if "cause" in json.loads(line)[FIELD]]
+    through = [line for line in lines if line and "cause" in json.loads(line)[FIELD]]
     program, *arguments = reads.split()
     assert program == "cxone-idem"
     said = run([*arguments, "--json"], "\t".join(through))
