@@ -102,6 +102,7 @@ class Acquisition:
         self._told = answer.told
         if not answer.told:
             return
+        over = self._seen
         seen = self._seen = answer.seen
         verdict = (
             Verdict.OWNED
@@ -111,6 +112,8 @@ class Acquisition:
             )
         )
         if verdict is Verdict.OWNED:
+            if over is not None and over.state is State.IN_PROGRESS:
+                self._writer.tally.takeover()
             self._own(claim, reading)
         elif seen is None or verdict is Verdict.TAKE_OVER:
             pass

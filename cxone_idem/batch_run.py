@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cxone_idem.outcome import Outcome
     from cxone_idem.record import Record
     from cxone_idem.sqs_message import Message
+
+logger = logging.getLogger("cxone_idem")
 
 # As many claims as go into one request (BatchExecuteStatement takes 25 statements).
 _CHUNK = 25
@@ -193,8 +196,13 @@ class BatchRun:
             raise
         if not worked:
             self._ahead.give_back([claim], begun=True)
-            if claim.record.state is not State.DONE:  # a transaction of the handler's had committed
+            if claim.record.state is not State.DONE:
                 return Fate.HANDLER_FAILED
+            logger.info(
+                "message %s is done: process_event raised, but its transaction had committed",
+                job.message.id,
+                exc_info=job.error,
+            )
         self._done[job.key] = claim.record
         self._completing[claim] = job
         self._committer.submit(claim, last=job is self._last)

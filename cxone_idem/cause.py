@@ -82,6 +82,11 @@ class Cause(Enum):
         cause.advice = advice
         return cause
 
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether what came was a duplicate, and was dropped rightly."""
+        return self is not Cause.NOT_A_DUPLICATE
+
 
 def find_cause(first: Origin, origin: Origin) -> Cause:
     """Return why the delivery of `origin` came, given whose delivery had its key first.

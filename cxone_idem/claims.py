@@ -84,8 +84,10 @@ class Claims:
         `KeyMissingError` if `key` is no non-blank text (never retry these), and `StoreError` if the
         store cannot tell (its message says whether retrying helps).
         """
-        wanted = Wanted.of(key, origin, fingerprint)
-        invocation = Invocation(context)
+        return self.claim_one(Wanted.of(key, origin, fingerprint), Invocation(context))
+
+    def claim_one(self, wanted: Wanted, invocation: Invocation) -> Claimed | AlreadyDone:
+        """Claim what is wanted, after waiting for another worker if need be; see `claim`."""
         patience = self.patience(invocation)
         while True:
             (outcome,) = self.claim_all([wanted], invocation)

@@ -102,6 +102,11 @@ class Config:
         "`true` has a message that failed come back when it is worth another try, not after the"
         " queue's visibility timeout",
     )
+    metrics: str = _setting(
+        "",
+        "CloudWatch namespace, such as `cxone_idem`, for one line of metrics a batch on stdout; by"
+        " default none is written",
+    )
     disabled: bool = _setting(False, "`true` runs every event, undeduplicated")  # noqa: FBT003
 
     def __post_init__(self) -> None:
@@ -178,6 +183,13 @@ class Config:
             switch: Any = getattr(self, name)
             if not isinstance(switch, bool):
                 mistakes.append(f"{variable(name)}={switch!r} is not True or False")
+        metrics: Any = self.metrics
+        if metrics and not _is_metrics_namespace(metrics):
+            mistakes.append(
+                f"{variable('metrics')}={metrics!r} is not a CloudWatch namespace: up to"
+                " 255 printable ASCII characters, not beginning with ':' or 'AWS/', such as"
+                " cxone_idem"
+            )
         for name in ("key", "fingerprint"):
             expression = getattr(self, name)
             wrong = expression_mistake(expression) if expression or name == "key" else ""
@@ -196,6 +208,18 @@ def variable(setting: str) -> str:
 def _is_text(value: object) -> bool:
     """Tell whether `value` is legible text; bytes that are no UTF-8 become surrogates instead."""
     return isinstance(value, str) and value.isprintable()
+
+
+def _is_metrics_namespace(value: object) -> bool:
+    # A switch is what somebody sets who takes the setting for one.
+    return (
+        isinstance(value, str)
+        and value.isascii()
+        and value.isprintable()
+        and len(value) <= _NAMESPACE_MAX
+        and not value.startswith((":", "AWS/"))
+        and value.lower() not in _SWITCH
+    )
 
 
 def _within(value: Any, limits: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from cxone_idem import protocol
 from cxone_idem.errors import KeyMissingError, QueueError, StoreError
 from cxone_idem.events import find_fingerprint, find_key, parse_envelope
 from cxone_idem.item import ForeignItemError
-from cxone_idem.record import Record, State, partition_key
+from cxone_idem.record import Origin, Record, partition_key
 from cxone_idem.sqs_queue import ENTRIES_MAX, SqsQueue
 from cxone_idem.visibility import Change
 
@@ -42,6 +42,18 @@ class Verdict(Enum):
     KEEP = "keep"
 
 
+# What would only fail again is left for people to decide.
+_VERDICTS = {
+    protocol.Verdict.DONE: (Verdict.DROP, "done"),
+    protocol.Verdict.OTHER_CONTENT: (Verdict.KEEP, "another event of this key is done or at work"),
+    protocol.Verdict.EXHAUSTED: (Verdict.KEEP, "tried as often as CXONE_IDEM_MAX_ATTEMPTS allows"),
+    protocol.Verdict.IN_PROGRESS: (Verdict.SEND_BACK, "in progress: that worker may die"),
+    protocol.Verdict.TAKE_OVER: (Verdict.SEND_BACK, "not done, or past its retention"),
+}
+# No version that was ever written, so the look is never taken for a write of its own.
+_LOOK = "look"
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A message of a dead-letter queue, judged by its record."""
@@ -59,21 +71,18 @@ class DeadLetter:
 
 
 def judge(
-    record: Record | None, fingerprint: str | None, store_time_ms: int
+    record: Record | None, fingerprint: str | None, store_time_ms: int, max_attempts: int = 0
 ) -> tuple[Verdict, str]:
     """Say what is best done with a message whose key has this record, and why.
 
-    In progress is sent back too: if that worker dies, this delivery is the one that gets the work.
+    It is what the protocol would say to its next delivery.
     """
     if record is None:
         return Verdict.SEND_BACK, "no record: never claimed, or past its retention"
-    if record.state is not State.DONE:
-        return Verdict.SEND_BACK, "not done"
-    if protocol.is_past_retention(record, store_time_ms):
-        return Verdict.SEND_BACK, "done, but past its retention"
-    if protocol.is_other_content(fingerprint, record):
-        return Verdict.KEEP, "another event of the same key is done: this one would only fail again"
-    return Verdict.DROP, "done"
+    stamp = protocol.Stamp(_LOOK, store_time_ms, store_time_ms, 0)
+    claim = protocol.claimed(record.partition_key, record, stamp, Origin(), fingerprint)
+    meaning = protocol.judge_refused_claim(claim, record, store_time_ms, max_attempts)
+    return _VERDICTS[meaning]
 
 
 class DeadLetters:
@@ -148,7 +157,9 @@ class DeadLetters:
                 raise
             return replace(letter, reason=error.problem)
         now_seconds = time.time() if date_seconds is None else date_seconds
-        verdict, reason = judge(record, fingerprint, int(now_seconds * 1000))
+        verdict, reason = judge(
+            record, fingerprint, int(now_seconds * 1000), self._config.max_attempts
+        )
         letter = replace(letter, record=record, verdict=verdict, reason=reason)
         if verdict is not Verdict.SEND_BACK:
             return letter

@@ -8,12 +8,21 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
+from cxone_idem.acquisition import Wanted
 from cxone_idem.claimed import NO_RESULT
 from cxone_idem.current import current_claim, under
 from cxone_idem.doers import Doers
 from cxone_idem.errors import ClaimLostError, ConfigError, IdemError, InProgressError, StoreError
 from cxone_idem.event_function import EventFunction, check_returned
-from cxone_idem.events import checked_key, expression_mistake, find_key, origin_text
+from cxone_idem.events import (
+    checked_key,
+    expression_mistake,
+    find_fingerprint,
+    find_key,
+    origin_text,
+)
+from cxone_idem.invocation import Invocation
+from cxone_idem.outcome_log import tell_duplicate
 from cxone_idem.record import Origin, State
 
 if TYPE_CHECKING:
@@ -124,10 +133,12 @@ class _Runner:
             with under(None):
                 return self._function(*args, **kwargs)
         key = self._find(event, deduplicator)
-        claim = _claim(deduplicator, key, context, _origin(event, context))
+        fingerprint = find_fingerprint(event, deduplicator.config.fingerprint)
+        wanted = Wanted(key, _origin(event, context), fingerprint)
+        claim = _claim(deduplicator, wanted, context)
         if not claim:
             _doers.check(deduplicator, key, self._event_function.name)
-            logger.info("%s: key %r is done already", self._event_function.name, key)
+            tell_duplicate(self._event_function.name, claim)
             return claim.result if self._store_result else None
         returned = self._work(claim, args, kwargs)
         _doers.note(deduplicator, key, self._event_function.name)
@@ -156,17 +167,17 @@ class _Runner:
 
 
 def _claim(
-    deduplicator: Deduplicator, key: str, context: LambdaContext | None, origin: Origin
+    deduplicator: Deduplicator, wanted: Wanted, context: LambdaContext | None
 ) -> Claimed | AlreadyDone:
     try:
-        return deduplicator.claim(key, context=context, origin=origin)
+        return deduplicator.claim_one(wanted, Invocation(context))
     except InProgressError as error:
         if not _is_the_callers(error):
             raise
     message = (
-        f"key {key!r} is held by the caller of this @once function: process_batch, or another @once"
-        " function, claimed it; retrying does not help: leave one of them away, or give this one a"
-        " key of its own, such as key=\"['notify', id]\""
+        f"key {wanted.key!r} is held by the caller of this @once function: process_batch, or"
+        " another @once function, claimed it; retrying does not help: leave one of them away, or"
+        " give this one a key of its own, such as key=\"['notify', id]\""
     )
     raise IdemError(message)
 

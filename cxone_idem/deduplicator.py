@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cxone_idem.claims import Claims, random_share, random_version
 from cxone_idem.config import Config, checked_workers
 from cxone_idem.invocation import Invocation
+from cxone_idem.key_quality import KeyQuality
 from cxone_idem.sqs_batch import (
     BatchResponse,
     Envelope,
@@ -52,6 +53,9 @@ class Deduplicator(Claims):
         """
         super().__init__(store, config, now=now, new_version=new_version, sleep=sleep, share=share)
         self._on_outcome = checked_hook(on_outcome)
+        self._looking_on: list[Observer] = [KeyQuality(self.config.key, self.config.fingerprint)]
+        if self.config.metrics:
+            self._looking_on.append(self._metrics_line(now))
 
     @classmethod
     def from_environ(
@@ -114,7 +118,16 @@ class Deduplicator(Claims):
 
     def _observers(self, invocation: Invocation) -> Sequence[Observer]:
         """Return what looks on when a batch is settled."""
-        return (partial(self._aligner.align, invocation=invocation),) if self._aligner else ()
+        looking_on = list(self._looking_on)
+        if self._aligner:
+            looking_on.append(partial(self._aligner.align, invocation=invocation))
+        return looking_on
+
+    def _metrics_line(self, now: Callable[[], float]) -> Observer:
+        # Imported here: who writes no metrics need not load what writes them.
+        from cxone_idem.metrics import MetricsLine  # noqa: PLC0415
+
+        return MetricsLine(self.config.metrics, self.config.namespace, self._writer.tally, now)
 
     @cached_property
     def _aligner(self) -> Aligner | None:

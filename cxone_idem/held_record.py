@@ -32,6 +32,8 @@ class HeldRecord:
         self._writer = writer
         # Writes whose answer never came: any of them may be what stands in the store.
         self._unanswered: list[Record] = []
+        # Those of them that were sent here, and not in a transaction of the user's.
+        self._lost: set[str] = set()
 
     def write(self, change: Change, lease_ms: int = 0) -> Reading:
         """Write the record as `change` makes it, against the version this claim wrote last."""
@@ -52,6 +54,7 @@ class HeldRecord:
         if isinstance(answer, StoreError):
             if answer.outcome_unknown:
                 self.may_have_landed(wanted)
+                self._lost.add(wanted.version)
             raise answer
         if answer.written or protocol.is_own(wanted, answer.seen):
             self.record = wanted
@@ -68,6 +71,8 @@ class HeldRecord:
         for earlier in self._unanswered:
             if protocol.is_own(earlier, seen):
                 self._unanswered.remove(earlier)
+                if earlier.version in self._lost:
+                    self._writer.tally.lost_answer()
                 self.record = earlier
                 return
         raise ClaimLostError(self.key, _loss(seen))

@@ -17,6 +17,7 @@ from cxone_idem.errors import (
 from cxone_idem.events import find_fingerprint, find_key, parse_envelope
 from cxone_idem.fate import Fate
 from cxone_idem.outcome import Outcome
+from cxone_idem.subject import NOTHING_SAID, find_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ class Job:
         self.message = message
         self.envelope: dict[str, Any] = {}
         self.key = ""
+        self.subject = NOTHING_SAID
         self.fingerprint: str | None = None
         self.fate: Fate | None = None
         self.record: Record | None = None
@@ -43,6 +45,7 @@ class Job:
             self.envelope = parse_envelope(message.body)
             if not config.disabled:
                 self.key = find_key(self.envelope, config.key)
+                self.subject = find_subject(self.envelope)
                 self.fingerprint = find_fingerprint(self.envelope, config.fingerprint)
         except KeyMissingError as error:
             self.fate = Fate.KEY_MISSING
@@ -105,6 +108,7 @@ class Job:
             origin=self.origin,
             record=self.record,
             first=self.first,
+            subject=self.subject,
             fingerprint=self.fingerprint,
             error=self.error,
         )

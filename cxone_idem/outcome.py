@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cxone_idem.cause import Cause, find_cause
 from cxone_idem.fate import Fate
 from cxone_idem.record import Origin
+from cxone_idem.subject import NOTHING_SAID, Subject
 
 if TYPE_CHECKING:
     from cxone_idem.record import Record
@@ -28,6 +29,8 @@ class Outcome:
     """The record of our own claim; or else the one that stood in the way, if one did."""
     first: Origin | None = None
     """Whose delivery had the key before this one; None if this one is the first."""
+    subject: Subject = NOTHING_SAID
+    """What the event is about, where it says so."""
     fingerprint: str | None = None
     """A hash of what all events of the key must agree in."""
     error: Exception | None = None

@@ -15,6 +15,7 @@ from cxone_idem.fate import Fate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cxone_idem.claimed import AlreadyDone
     from cxone_idem.outcome import Outcome
     from cxone_idem.record import Origin
 
@@ -67,10 +68,26 @@ def tell_all(outcomes: Sequence[Outcome]) -> None:
     logger.info("batch of %d: %s", len(outcomes), fates, extra={FIELD: summary})
 
 
+def tell_duplicate(function: str, found: AlreadyDone) -> None:
+    """Write the line of a duplicate that came without a batch."""
+    evidence = {
+        "fate": Fate.ALREADY_DONE.value,
+        "cause": found.cause.value,
+        "key": found.key,
+        **_of_origin("", found.origin),
+        **_of_origin("first_", found.record.origin),
+        "first_done_at_ms": found.record.done_at_ms,
+        "generation": found.record.generation,
+    }
+    text = "%s: key %r is done already: %s"
+    extra = {FIELD: _known(evidence)}
+    logger.info(text, function, found.key, found.cause.value, extra=extra)
+
+
 def fields(outcome: Outcome) -> dict[str, Any]:
     """Return what the log says of a message, for machines; what is not known is left out."""
     record, cause = outcome.record, outcome.cause
-    known = {
+    evidence = {
         "fate": outcome.fate.value,
         "cause": cause.value if cause else None,
         "key": outcome.key or None,
@@ -81,7 +98,11 @@ def fields(outcome: Outcome) -> dict[str, Any]:
         "generation": record.generation if record else None,
         "error": type(outcome.error).__name__ if outcome.error else None,
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return _known(evidence)
+
+
+def _known(evidence: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in evidence.items() if value is not None}
 
 
 def _of_origin(prefix: str, origin: Origin) -> dict[str, Any]:

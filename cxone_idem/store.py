@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from cxone_idem.errors import IdemError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +54,18 @@ class BatchStore(Store, Protocol):
         One write's fate says nothing of another's, and a failure is an answer too. A refusal may
         leave untold what stands there (`Answer.told`).
         """
+
+
+def transaction_item(store: Store, write: Write) -> Any:
+    """Return `write` as an entry of the store's transactions, if it has any."""
+    make = getattr(store, "transaction_item", None)
+    if make is None:
+        message = (
+            f"{type(store).__name__} has no transactions; retrying does not help: use"
+            " DynamoDBStore, or complete the claim after the work"
+        )
+        raise IdemError(message)
+    return make(write)
 
 
 class AcceptEverything:

@@ -18,6 +18,7 @@ from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import StoreError
 from cxone_idem.memory import MemoryStore
 from cxone_idem.record import State
+from cxone_idem.store import transaction_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from cxone_idem.outcome import Outcome
     from cxone_idem.record import Record
     from cxone_idem.sqs_batch import BatchResponse
-    from cxone_idem.store import Answer, Store
+    from cxone_idem.store import Answer, Store, Write
 
 START_SECONDS = 2_000_000_000.0
 """When a `MovableClock` starts, epoch seconds: in 2033, so that no engine sweeps the records."""
@@ -88,6 +89,10 @@ class RehearsalStore:
         if self._clock is None:
             return answer
         return replace(answer, date_seconds=int(self._clock()))
+
+    def transaction_item(self, write: Write) -> Any:
+        """Return what the store behind makes of a write for its transactions."""
+        return transaction_item(self._store, write)
 
     def _put(self, record: Record, expected_version: str | None) -> Answer:
         self.requests += 1

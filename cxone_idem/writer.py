@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem.clock import LEASE_MARGIN_MS, Reading, StoreClock
-from cxone_idem.errors import IdemError, StoreError
+from cxone_idem.errors import StoreError
 from cxone_idem.protocol import Stamp
+from cxone_idem.store import transaction_item
+from cxone_idem.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +40,7 @@ class Writer:
         self._retention_ms = int(retention_seconds * 1000)
         self._clock = StoreClock(now)
         self._new_version = new_version
+        self.tally = Tally()
 
     def stamp(self, lease_ms: int) -> Stamp:
         """Return a stamp for a write that is sent now and needs a lease of `lease_ms` (0: none)."""
@@ -65,26 +68,30 @@ class Writer:
         if self._put_many is None or len(writes) < 2:  # noqa: PLR2004 -- one is not many
             return [self._put(write) for write in writes]
         sent_ms = self._clock.local_ms()
-        return [self._reply(sent_ms, answer) for answer in self._put_many(writes)]
+        answers = self._put_many(writes)
+        self.tally.request(self._clock.local_ms() - sent_ms)
+        return [
+            self._reply(sent_ms, write, answer)
+            for write, answer in zip(writes, answers, strict=True)
+        ]
 
     def transaction_item(self, write: Write) -> Any:
         """Return a write as an entry of the store's transactions; it is not sent."""
-        make = getattr(self._store, "transaction_item", None)
-        if make is None:
-            message = (
-                f"{type(self._store).__name__} has no transactions; retrying does not help: use"
-                " DynamoDBStore, or complete the claim after the work"
-            )
-            raise IdemError(message)
-        return make(write)
+        return transaction_item(self._store, write)
 
     def _put(self, write: Write) -> Reply:
         sent_ms = self._clock.local_ms()
+        answer: Answer | StoreError
         try:
-            return self._reply(sent_ms, self._store.put_if(*write))
+            answer = self._store.put_if(*write)
         except StoreError as error:
-            return self._reply(sent_ms, error)
+            answer = error
+        self.tally.request(self._clock.local_ms() - sent_ms)
+        return self._reply(sent_ms, write, answer)
 
-    def _reply(self, sent_ms: int, answer: Answer | StoreError) -> Reply:
-        date_seconds = None if isinstance(answer, StoreError) else answer.date_seconds
+    def _reply(self, sent_ms: int, write: Write, answer: Answer | StoreError) -> Reply:
+        date_seconds = None
+        if not isinstance(answer, StoreError):
+            date_seconds = answer.date_seconds
+            self.tally.write(write, answer)
         return Reply(answer, self._clock.observe(sent_ms, date_seconds))

@@ -11,7 +11,7 @@ import pytest
 from cxone_idem import Cause, Config, Deduplicator, Fate, InProgressError, MemoryStore, Origin
 from cxone_idem.cause import REDRIVE_AFTER_MS, find_cause
 from cxone_idem.record import NO_VERSION, Record, State, partition_key
-from tests.readme import sections
+from tests.readme import code_blocks, sections
 from tests.sqs_events import Context, batch, envelope, record
 
 if TYPE_CHECKING:
@@ -97,6 +97,18 @@ def test_readmes_table_of_causes_is_the_codes() -> None:
     rows = [f"| `{cause.value}` | {cause.told_by} | {cause.advice} |" for cause in Cause]
     written = [line for line in sections()["Why was this a duplicate?"].splitlines() if "|" in line]
     assert written[2:] == rows
+
+
+def test_readmes_hook_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """It tells both event ids of what was emitted again."""
+    (block,) = code_blocks("Why was this a duplicate?")
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102 -- README's own code
+    for event_id in ("event-1", "event-2"):
+        event = batch(record("m", envelope("k", id=event_id)), record("n", envelope("other")))
+        event["Records"][0]["messageId"] += event_id
+        names["deduplicator"].process_batch(event, lambda _: None)
+    assert capsys.readouterr().out == "for the ticket: event-1 and event-2\n"
 
 
 class Seen:

@@ -23,13 +23,13 @@ from cxone_idem.config import variable
 from cxone_idem.dynamodb_answer import from_response
 from cxone_idem.dynamodb_reader import RecordReader
 from cxone_idem.record import NO_VERSION, Origin, Record, State
-from tests.clocks import MovableClock
 from tests.command import Said, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOW_MS = 1_800_000_000_000
+"""2027-01-15 08:00:00 UTC."""
 
 
 @pytest.fixture
@@ -58,17 +58,12 @@ def deduplicator(table: Any, **settings: Any) -> Deduplicator:
     return Deduplicator(table.store(), Config(table=table.name, **settings))
 
 
-def long_ago() -> MovableClock:
-    """Return a clock that shows 1970: a lease given by it is over."""
-    return MovableClock(1000)
-
-
 def lapsed(table: Any, key: str) -> Any:
     """Claim a key under a lease that is over: the item says so, whatever the clocks."""
     claim = deduplicator(table).claim(key, origin=Origin(event_id="event-1"))
     assert claim
     item = table.item(key)
-    item["lease_until_ms"] = {"N": str(long_ago().seconds * 1000).removesuffix(".0")}
+    item["lease_until_ms"] = {"N": "1000"}
     table.put_raw(item)
     return claim
 
@@ -134,6 +129,16 @@ def test_what_cannot_be_read_is_an_error_that_says_what_to_do(
         said = call(*arguments, **environ)
         assert (said.exit, said.out) == (Exit.FAILED, "")
         assert words in said.err
+
+
+def test_a_look_misses_no_write(items: Any) -> None:
+    """It asks for a consistent read: the write of a moment ago is what people look for."""
+    asked = []
+    items.client.meta.events.register(
+        "provide-client-params.dynamodb.GetItem", lambda params, **_: asked.append(params)
+    )
+    RecordReader(Config(table=items.name), items.client).look("k")
+    assert [each["ConsistentRead"] for each in asked] == [True]
 
 
 def test_reading_is_allowed_by_its_own_permission() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from cxone_idem import (
     Fate,
     Outcome,
     StoreError,
+    once,
 )
 from cxone_idem.errors import OtherContentError
 from cxone_idem.events import NOTHING_FOUND, find_fingerprint, fingerprint_of
@@ -194,6 +196,23 @@ def test_claim_alone_compares_what_it_is_given() -> None:
         deduplicator.claim("k", fingerprint="conv-2")
     assert not deduplicator.claim("k")
     assert deduplicator.claim("l", fingerprint={"any": ["JSON", 1]})
+
+
+def test_a_decorated_function_compares_too() -> None:
+    """`@once` finds the fingerprint by the same setting, so a batch and it may share a key."""
+    deduplicator = Deduplicator(StrictStore(), CONFIG)
+    ran: list[str] = []
+
+    @once(deduplicator=deduplicator)
+    def process_event(event: dict[str, Any]) -> None:
+        ran.append(event["detail"]["conversationId"])
+
+    for conversation in ("conv-1", "conv-1"):
+        process_event(json.loads(message("m", conversation)["body"]))
+    with pytest.raises(OtherContentError):
+        process_event(json.loads(message("m", "conv-2")["body"]))
+    assert ran == ["conv-1"]
+    assert failed(deduplicator.process_batch(batch(message("m", "conv-2")), print)) == ["m"]
 
 
 def test_nothing_found_is_content_like_any_other() -> None:

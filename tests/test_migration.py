@@ -49,6 +49,12 @@ class NaiveTable:
             Item={self._key: {"S": key}, self._ttl: {"N": str(ttl_seconds)}},
         )
 
+    def delete_unfinished(self) -> None:
+        """Do what README says to do before a rollback."""
+        for item in self._client.scan(TableName=self._table)["Items"]:
+            if item.get("state", {}).get("S") in {"IN_PROGRESS", "RELEASED"}:
+                self._client.delete_item(TableName=self._table, Key={self._key: item[self._key]})
+
 
 @pytest.fixture
 def adopted(items: Any) -> Any:
@@ -82,16 +88,15 @@ def test_a_naive_table_is_reused_in_place(adopted: tuple[NaiveTable, Deduplicato
     assert naive.exists("new")
 
 
-def test_the_naive_consumer_knows_what_its_successor_did(
+def test_the_old_code_takes_failed_work_for_done(
     adopted: tuple[NaiveTable, Deduplicator],
 ) -> None:
-    """A rollback loses nothing: the keys stand where the old code looks for them."""
+    """Why the two must not run side by side: what failed here and comes back there is dropped."""
     naive, deduplicator = adopted
-    claim = deduplicator.claim("k")
-    assert claim
+    assert failed(deduplicator.process_batch(batch_of("k"), _fail)) == ["m0"]
     assert naive.exists("k")
-    claim.complete()
-    assert naive.exists("k")
+    naive.delete_unfinished()
+    assert not naive.exists("k")
 
 
 def test_a_naive_insert_over_a_claim_is_noticed(
@@ -104,6 +109,11 @@ def test_a_naive_insert_over_a_claim_is_noticed(
     assert failed(response) == []
     assert [entry for entry in caplog.records if "'k'" in entry.getMessage()]
     assert isinstance(deduplicator.claim("k"), AlreadyDone)
+
+
+def _fail(_: dict[str, Any]) -> None:
+    message = "the downstream API is down"
+    raise RuntimeError(message)
 
 
 def _key_into(ran: list[str]) -> Callable[[Any], None]:

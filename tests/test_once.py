@@ -20,6 +20,7 @@ from cxone_idem import (
     InProgressError,
     KeyMissingError,
     MemoryStore,
+    OtherContentError,
     ResultMissingError,
     current_claim,
     once,
@@ -163,6 +164,19 @@ def test_what_is_no_event_is_an_error(store: MemoryStore, event: object) -> None
     function, ran = worker(store)
     with pytest.raises(KeyMissingError):
         function(event)
+    assert not ran
+
+
+def test_another_event_of_the_same_key_is_an_error(store: MemoryStore) -> None:
+    """By `CXONE_IDEM_FINGERPRINT`, as in a batch: one that differs is no duplicate."""
+    config = Config(fingerprint="detail.conversationId")
+    function, ran = worker(store, config=config)
+    Deduplicator(store, config).process_batch(batch_of("k"), lambda _: None)
+    assert function(envelope("k")) is None
+    other = envelope("k")
+    other["detail"]["conversationId"] = "conv-456"
+    with pytest.raises(OtherContentError):
+        function(other)
     assert not ran
 
 

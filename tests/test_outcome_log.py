@@ -12,7 +12,7 @@ import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 
-from cxone_idem import Config, Deduplicator, MemoryStore
+from cxone_idem import Config, Deduplicator, MemoryStore, once
 from cxone_idem.fate import Fate
 from cxone_idem.outcome_log import FIELD
 from cxone_idem.record import State
@@ -103,6 +103,23 @@ def test_every_batch_has_a_line_of_counts(log: Log) -> None:
         "fates": {"completed": 1, "same_batch": 1, "key_missing": 1},
         "causes": {"eventbridge_delivered_twice": 1},
     }
+
+
+def test_a_duplicate_without_a_batch_is_told_too(log: Log) -> None:
+    """Straight from EventBridge: Lambda's retry of the invocation, and EventBridge's own."""
+
+    @once(deduplicator=Deduplicator(MemoryStore()))
+    def handler(event: dict[str, Any], context: Any) -> None:
+        """Do nothing."""
+
+    for request_id in ("1", "1", "2"):
+        context = Context(30_000)
+        context.aws_request_id = request_id
+        handler(envelope("k"), context)
+    told = [fields for fields in log.fields() if fields["fate"] == "already_done"]
+    assert [fields["cause"] for fields in told] == ["own_retry", "eventbridge_delivered_twice"]
+    assert told[1]["first_request_id"] == "1"
+    assert "conv-123" not in log.text()
 
 
 def _raise(_: Any) -> None:

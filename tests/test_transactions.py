@@ -21,7 +21,7 @@ from cxone_idem import (
     current_claim,
 )
 from cxone_idem.record import State
-from tests.clocks import MovableClock, TellsTime
+from tests.clocks import MovableClock, TransactingTellsTime
 from tests.failing_store import FailingStore
 from tests.sqs_events import batch_of, failed
 
@@ -39,13 +39,6 @@ class TransactingStore(FailingStore):
 
     def __init__(self) -> None:
         super().__init__(MemoryStore())
-
-    def transaction_item(self, write: Write) -> Write:
-        return write
-
-
-class TransactingTellsTime(TellsTime):
-    """The same in a time of the test's own."""
 
     def transaction_item(self, write: Write) -> Write:
         return write

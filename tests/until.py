@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What is waited for takes seconds; after a minute it will never come.
-_PATIENCE_SECONDS = 60
+# What is waited for takes seconds, on a machine with nothing else to do; after two minutes it will
+# never come.
+_PATIENCE_SECONDS = 120
 _LOOK_EVERY_SECONDS = 0.05
 
 

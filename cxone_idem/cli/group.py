@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "cxone_idem.cli.doctor",
     "consume": "cxone_idem.cli.consume",
     "dead-letters": "cxone_idem.cli.dead_letters",
+    "duplicates": "cxone_idem.cli.duplicates",
 }
 """The module of each command; the module's `command` is a click command."""
 

@@ -153,7 +153,7 @@ class Examination:
             role,
             _table_arn(function, config),
             queue_arns,
-            aligns_visibility=getattr(config, "align_visibility", False),
+            aligns_visibility=config.align_visibility,
         )
 
     def _is_new(self, thing: str) -> bool:

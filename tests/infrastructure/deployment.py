@@ -33,7 +33,7 @@ class Deployment:
     """The deployed stack: what goes in, and what can be seen of what came of it."""
 
     def __init__(self, endpoint: str) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._new_client: Any = boto3.Session().client
         self.sqs = self.client("sqs")
         self._deploy()
@@ -44,7 +44,7 @@ class Deployment:
         """Return an SDK client for a service of the stand-in."""
         # One path for every bucket: a bucket's own host name would need a resolver.
         config = ClientConfig(s3={"addressing_style": "path"})
-        return self._new_client(service, endpoint_url=self._endpoint, config=config)
+        return self._new_client(service, endpoint_url=self.endpoint, config=config)
 
     def emit(self, *details: dict[str, Any], detail_type: str = "conversation.start") -> list[str]:
         """Put events on the bus, all in one request; return their EventBridge ids."""
@@ -81,10 +81,26 @@ class Deployment:
         )["Attributes"]
         return sum(map(int, counts.values()))
 
-    def bring_back_soon(self) -> None:
-        """Shorten the 180 s before a failed message comes back to 1; how often it does stays."""
+    @contextmanager
+    def bringing_back_soon(self) -> Iterator[None]:
+        """Shorten the wait before a failed message comes back; how often it does stays."""
+        self._set_visibility("1")
+        yield
+        self._set_visibility("180")
+
+    def dead_letter(self) -> dict[str, Any]:
+        """Receive one dead letter, which counts as a receive of its own."""
+        answer = self.sqs.receive_message(
+            QueueUrl=self.outputs["DeadLettersQueue"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        )
+        (letter,) = answer["Messages"]
+        received: dict[str, Any] = letter
+        return received
+
+    def _set_visibility(self, seconds: str) -> None:
         self.sqs.set_queue_attributes(
-            QueueUrl=self.outputs["EventsQueue"], Attributes={"VisibilityTimeout": "1"}
+            QueueUrl=self.outputs["EventsQueue"], Attributes={"VisibilityTimeout": seconds}
         )
 
     def _deploy(self) -> None:

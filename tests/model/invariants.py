@@ -21,7 +21,7 @@ NOTHING_LOST = "(d) a later delivery does not get the work"
 UNRECORDED = "(b) a worker rests with its work done and its claim still open, so it is done again"
 TRIED_OUT = "(f) a key was tried more often than is allowed"
 OWN_WRITE = "(e) a worker was turned away by its own write"
-EFFECT_ONCE = "(f) an effect was made again within the retention"
+EFFECT_ONCE = "(g) an effect was made again within the retention"
 DROPPED = "(d) an event was dropped though nobody had done its work"
 
 

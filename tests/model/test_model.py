@@ -13,7 +13,7 @@ from tests.model.line import StatementPort
 from tests.model.process import Port, Program
 from tests.model.search import Search
 from tests.model.transactions import by_the_batch_in_transactions, by_the_verbs_in_transactions
-from tests.model.world import CONFIG, Budget, World
+from tests.model.world import Budget, World
 from tests.model.worlds import (
     BATCHES,
     LONG,
@@ -86,7 +86,7 @@ def test_no_interleaving_makes_a_transactions_effect_twice(
     world: World, report: Callable[[Found], None]
 ) -> None:
     """Where effect and record are one write, no crash and no lost answer doubles the effect."""
-    found = Search(Program(CONFIG, Port, by_the_verbs_in_transactions), world).run()
+    found = Search(Program(world.config, Port, by_the_verbs_in_transactions), world).run()
     report(found)
     assert not found.broken, found.story
 
@@ -96,7 +96,7 @@ def test_no_interleaving_of_batches_makes_a_transactions_effect_twice(
     world: World, report: Callable[[Found], None]
 ) -> None:
     """The SQS adapter finds out what became of a handler's transaction, and drops no event."""
-    found = Search(Program(CONFIG, Port, by_the_batch_in_transactions), world).run()
+    found = Search(Program(world.config, Port, by_the_batch_in_transactions), world).run()
     report(found)
     assert not found.broken, found.story
 

@@ -1,4 +1,4 @@
-"""Fixtures for the whole way of an event, deployed once a session to ministack."""
+"""Fixtures for the whole way of an event, deployed once to ministack."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def records(new_shared_table: Callable[[], Any]) -> Any:
     return new_shared_table()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(records: Any) -> Iterator[Stack]:
     """Return an account whose functions keep their records in `records`."""
     require("ministack")

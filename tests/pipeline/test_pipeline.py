@@ -147,3 +147,11 @@ def test_redriven_messages_do_what_is_left(story: Story, records: Any, lane: str
     record = records.item(f"{lane}#poison")
     assert record["state"] == {"S": "DONE"}
     assert record["generation"] == {"N": str(MAX_RECEIVE_COUNT + 1)}
+
+
+def test_what_waits_behind_poison_in_a_fifo_queue_shares_its_way(story: Story) -> None:
+    """It comes back with the poison, which counts as received; nothing of it is lost."""
+    happened = story.happened("fifo", "fails")
+    assert different("message_id", happened) == 2
+    before = story.happened_before_redrive("fifo", "fails")
+    assert [entry["what"] for entry in before] == ["delivered"] * MAX_RECEIVE_COUNT
