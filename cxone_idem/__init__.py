@@ -8,8 +8,9 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.already_done import AlreadyDone
 from cxone_idem.cause import Cause
-from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed
+from cxone_idem.claimed import NO_RESULT, Claimed
 from cxone_idem.config import Config
 from cxone_idem.current import current_claim
 from cxone_idem.deduplicator import Deduplicator

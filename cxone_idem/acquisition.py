@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem import protocol
-from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.already_done import AlreadyDone
+from cxone_idem.claimed import Claimed
 from cxone_idem.errors import (
     AttemptsExhaustedError,
     ClaimLostError,

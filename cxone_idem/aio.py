@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from cxone_idem.acquisition import Wanted
 from cxone_idem.aio_handlers import Handlers
 from cxone_idem.aio_threads import Threads
-from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed
+from cxone_idem.already_done import AlreadyDone
+from cxone_idem.claimed import NO_RESULT, Claimed
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import IdemError, InProgressError
 from cxone_idem.invocation import Invocation

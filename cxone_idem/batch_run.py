@@ -7,20 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.already_done import AlreadyDone
 from cxone_idem.claims_ahead import ClaimsAhead
 from cxone_idem.committer import Committer
 from cxone_idem.current import under
-from cxone_idem.errors import IdemError, OtherContentError
+from cxone_idem.errors import IdemError
 from cxone_idem.fate import DELETED, Fate
 from cxone_idem.job import Job, lanes, refusal
 from cxone_idem.outcome_log import tell
-from cxone_idem.protocol import is_other_content
 from cxone_idem.record import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cxone_idem.claimed import Claimed
     from cxone_idem.claims import Claims
     from cxone_idem.invocation import Invocation
     from cxone_idem.outcome import Outcome
@@ -176,16 +176,8 @@ class BatchRun:
         if self._out_of_time():
             return Fate.NO_TIME
         if job.fate is None and job.key in self._done:
-            return self._fate_after(job, self._done[job.key])
+            return job.fate_after(self._done[job.key])
         return job.fate
-
-    def _fate_after(self, job: Job, done: Record) -> Fate:
-        """Say what becomes of a message whose key this batch has seen done."""
-        if is_other_content(job.fingerprint, done):
-            job.note(OtherContentError(job.key, done, job.origin))
-            return Fate.OTHER_CONTENT
-        job.record, job.first = done, done.origin
-        return Fate.SAME_BATCH
 
     def _run_claimed(self, job: Job, claim: Claimed) -> Fate:
         try:

@@ -1,4 +1,4 @@
-"""What `claim` returns: a claim to work under, or word that the work is done."""
+"""A claim to work under, and settling one claim or many."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cxone_idem import protocol
-from cxone_idem.cause import Cause, find_cause
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.held_record import HeldRecord, write_all
-from cxone_idem.record import Origin, Record, State
+from cxone_idem.record import Record, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,41 +36,6 @@ class _Result(Enum):
 
 NO_RESULT: Final = _Result.NONE_GIVEN
 """Says that no result is to be stored: None is a result like another."""
-
-
-class AlreadyDone:
-    """The work on a key is done: drop the event. Falsy."""
-
-    __slots__ = ("key", "origin", "record")
-
-    def __init__(self, key: str, record: Record, origin: Origin | None = None) -> None:
-        self.key = key
-        self.record = record
-        """Since when (`done_at_ms`), and by which delivery (`origin`)."""
-        self.origin = origin or Origin()
-        """Whose delivery this one is, as far as the caller said."""
-
-    @property
-    def cause(self) -> Cause:
-        """Why this delivery came although the work is done."""
-        return find_cause(self.record.origin, self.origin)
-
-    @property
-    def result(self) -> Any:
-        """What the work was completed with, as JSON gives it back: tuples have become lists.
-
-        Raises `ResultMissingError` if no result is stored (retrying never helps).
-        """
-        # Imported here, as in `complete`: few consumers store results, and all start cold.
-        from cxone_idem.result import from_text  # noqa: PLC0415
-
-        return from_text(self.record.result, self.key)
-
-    def __bool__(self) -> Literal[False]:
-        return False
-
-    def __repr__(self) -> str:
-        return f"AlreadyDone(key={self.key!r}, done_at_ms={self.record.done_at_ms})"
 
 
 class Claimed:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.acquisition import Acquisition, Wanted
-from cxone_idem.claimed import NO_RESULT, AlreadyDone, Claimed, complete_all, release_all
+from cxone_idem.chance import random_share, random_version
+from cxone_idem.claimed import NO_RESULT, Claimed, complete_all, release_all
 from cxone_idem.config import Config
 from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
 from cxone_idem.events import checked_key
@@ -22,21 +22,11 @@ from cxone_idem.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cxone_idem.already_done import AlreadyDone
     from cxone_idem.invocation import LambdaContext
     from cxone_idem.record import Origin
 
 logger = logging.getLogger("cxone_idem")
-
-
-def random_version() -> str:
-    """Return a version that no other write carries."""
-    return os.urandom(16).hex()
-
-
-def random_share() -> float:
-    """Return a random number from 0 to 1."""
-    # The system's: a generator seeded before a snapshot would repeat itself in each copy of it.
-    return os.urandom(1)[0] / 255
 
 
 class Claims:

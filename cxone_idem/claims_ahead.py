@@ -6,7 +6,7 @@ import logging
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.claimed import Claimed
 from cxone_idem.errors import IdemError
 from cxone_idem.record import State
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cxone_idem.acquisition import Acquisition
+    from cxone_idem.already_done import AlreadyDone
     from cxone_idem.claims import Claims
     from cxone_idem.invocation import Invocation
     from cxone_idem.job import Job

@@ -3,78 +3,76 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.errors import ConfigError
 from cxone_idem.events import expression_mistake
 from cxone_idem.item import RESERVED_ATTRIBUTES
+from cxone_idem.setting import (
+    NAMESPACE_MAX,
+    PREFIX,
+    is_metrics_namespace,
+    is_text,
+    is_within,
+    parse,
+    setting,
+    variable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PREFIX = "CXONE_IDEM_"
 NO_NAMESPACE = "none"
 """What `CXONE_IDEM_NAMESPACE` says for keys that stand in the table as they are."""
 
 _DAY_SECONDS = 86_400
-_SWITCH = {"true": True, "1": True, "false": False, "0": False}
 _ATTRIBUTE_NAME_MAX = 255
-_NAMESPACE_MAX = 255
 # More threads than this share one processor's time and one connection pool to no one's gain.
 _WORKERS_MAX = 100
 # SQS's own limit on receives before a dead-letter queue (`maxReceiveCount`, SQS API Reference).
 _ATTEMPTS_MAX = 1000
 
 
-def _setting(
-    default: Any, meaning: str, *, least: float = 0, most: float = 0, unit: str = "seconds"
-) -> Any:
-    limits = {"least": least, "most": most, "unit": unit}
-    return field(default=default, metadata={"meaning": meaning, **limits})
-
-
 @dataclass(frozen=True, slots=True)
 class Config:
     """How a deduplicator works. Raises `ConfigError` listing every mistake at once."""
 
-    table: str = _setting("cxone-idem", "DynamoDB table that holds the records")
-    namespace: str = _setting(
+    table: str = setting("cxone-idem", "DynamoDB table that holds the records")
+    namespace: str = setting(
         "",
         "whose keys these are, so that two consumers can share a table; default is the Lambda"
         " function's name, and `none` keeps keys as they are",
     )
-    key: str = _setting(
-        "detail.IdempotencyKey || id", "JMESPath over the event that yields the key"
-    )
-    fingerprint: str = _setting(
+    key: str = setting("detail.IdempotencyKey || id", "JMESPath over the event that yields the key")
+    fingerprint: str = setting(
         "",
         "JMESPath over the event of what all events of one key agree in, such as"
         " `detail.conversationId`; if they do not, the message fails. By default nothing is"
         " compared",
     )
     # 300 s: the longest work most consumers do per event; Lambda uses its real deadline instead.
-    lease_seconds: float = _setting(
+    lease_seconds: float = setting(
         300,
         "how long a claim lasts outside Lambda; on Lambda it is the invocation's remaining time",
         least=1,
         most=7 * _DAY_SECONDS,
     )
     # 14 days: the longest a message can wait in an SQS queue and still be delivered.
-    retention_seconds: float = _setting(
+    retention_seconds: float = setting(
         14 * _DAY_SECONDS,
         "how long a completed key stays known",
         least=60,
         most=3650 * _DAY_SECONDS,
     )
-    partition_key: str = _setting("id", "the table's partition key attribute (text)")
-    ttl_attribute: str = _setting("expires_at", "the table's TTL attribute (epoch seconds)")
+    partition_key: str = setting("id", "the table's partition key attribute (text)")
+    ttl_attribute: str = setting("expires_at", "the table's TTL attribute (epoch seconds)")
     # 1 s: room for a claim and a completion with a lost answer each to be noticed and retried.
-    min_remaining_seconds: float = _setting(
+    min_remaining_seconds: float = setting(
         1, "with less of the invocation left, no further message is started", least=0, most=900
     )
     # 1: a handler is taken for thread-safe only where somebody says so.
-    max_workers: int = _setting(
+    max_workers: int = setting(
         1,
         "how many threads run the handler of a batch, which must be thread-safe if more than one",
         least=1,
@@ -82,14 +80,14 @@ class Config:
         unit="threads",
     )
     # 900 s: no Lambda invocation lasts longer.
-    wait_seconds: float = _setting(
+    wait_seconds: float = setting(
         0,
         "how long to wait for a key in progress elsewhere before its message fails; each look is a"
         " write",
         least=0,
         most=900,
     )
-    max_attempts: int = _setting(
+    max_attempts: int = setting(
         0,
         "how often the work on a key is begun at most; then its message fails unrun; `0` is no"
         " limit",
@@ -97,17 +95,17 @@ class Config:
         most=_ATTEMPTS_MAX,
         unit="attempts",
     )
-    align_visibility: bool = _setting(
+    align_visibility: bool = setting(
         False,  # noqa: FBT003
         "`true` has a message that failed come back when it is worth another try, not after the"
         " queue's visibility timeout",
     )
-    metrics: str = _setting(
+    metrics: str = setting(
         "",
         "CloudWatch namespace, such as `cxone_idem`, for one line of metrics a batch on stdout; by"
         " default none is written",
     )
-    disabled: bool = _setting(False, "`true` runs every event, undeduplicated")  # noqa: FBT003
+    disabled: bool = setting(False, "`true` runs every event, undeduplicated")  # noqa: FBT003
 
     def __post_init__(self) -> None:
         mistakes = tuple(self._mistakes())
@@ -120,14 +118,14 @@ class Config:
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
         mistakes: list[str] = []
-        for setting in fields(cls):
-            text = environ.get(variable(setting.name), "").strip()
+        for one in fields(cls):
+            text = environ.get(variable(one.name), "").strip()
             if not text:
                 continue
             try:
-                values[setting.name] = _parse(text, setting.default)
+                values[one.name] = parse(text, one.default)
             except ValueError as error:
-                mistakes.append(f"{variable(setting.name)}={text!r} is not {error}")
+                mistakes.append(f"{variable(one.name)}={text!r} is not {error}")
         mistakes += _unknown_variables(environ)
         if "namespace" not in values:
             values["namespace"] = environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
@@ -146,11 +144,11 @@ class Config:
 
     def _wrong_numbers(self) -> list[str]:
         mistakes = []
-        for setting in fields(self):
-            value, limits = getattr(self, setting.name), setting.metadata
-            if limits["most"] and not _within(value, limits):
+        for one in fields(self):
+            value, limits = getattr(self, one.name), one.metadata
+            if limits["most"] and not is_within(value, limits):
                 mistakes.append(
-                    f"{variable(setting.name)}={value!r} is not a number of {limits['unit']}"
+                    f"{variable(one.name)}={value!r} is not a number of {limits['unit']}"
                     f" from {limits['least']:,} to {limits['most']:,}"
                 )
         return mistakes
@@ -159,7 +157,7 @@ class Config:
         mistakes = []
         for name in ("table", "partition_key", "ttl_attribute"):
             value = getattr(self, name)
-            if not _is_text(value) or not 0 < len(value) <= _ATTRIBUTE_NAME_MAX:
+            if not is_text(value) or not 0 < len(value) <= _ATTRIBUTE_NAME_MAX:
                 mistakes.append(
                     f"{variable(name)}={value!r} is not a name of 1 to 255 printable characters"
                 )
@@ -174,7 +172,7 @@ class Config:
     def _wrong_choices(self) -> list[str]:
         mistakes = []
         namespace: Any = self.namespace
-        if not _is_text(namespace) or "#" in namespace or len(namespace) > _NAMESPACE_MAX:
+        if not is_text(namespace) or "#" in namespace or len(namespace) > NAMESPACE_MAX:
             mistakes.append(
                 f"{variable('namespace')}={self.namespace!r} is not a text of up to 255 printable"
                 " characters without '#'"
@@ -184,7 +182,7 @@ class Config:
             if not isinstance(switch, bool):
                 mistakes.append(f"{variable(name)}={switch!r} is not True or False")
         metrics: Any = self.metrics
-        if metrics and not _is_metrics_namespace(metrics):
+        if metrics and not is_metrics_namespace(metrics):
             mistakes.append(
                 f"{variable('metrics')}={metrics!r} is not a CloudWatch namespace: up to"
                 " 255 printable ASCII characters, not beginning with ':' or 'AWS/', such as"
@@ -200,59 +198,13 @@ class Config:
         return mistakes
 
 
-def variable(setting: str) -> str:
-    """Return the environment variable of a setting: `CXONE_IDEM_TABLE` for `table`."""
-    return PREFIX + setting.upper()
-
-
-def _is_text(value: object) -> bool:
-    """Tell whether `value` is legible text; bytes that are no UTF-8 become surrogates instead."""
-    return isinstance(value, str) and value.isprintable()
-
-
-def _is_metrics_namespace(value: object) -> bool:
-    # A switch is what somebody sets who takes the setting for one.
-    return (
-        isinstance(value, str)
-        and value.isascii()
-        and value.isprintable()
-        and len(value) <= _NAMESPACE_MAX
-        and not value.startswith((":", "AWS/"))
-        and value.lower() not in _SWITCH
-    )
-
-
-def _within(value: Any, limits: Mapping[str, Any]) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and limits["least"] <= value <= limits["most"]
-        and (limits["unit"] == "seconds" or value == int(value))
-    )
-
-
 def checked_workers(max_workers: object) -> int:
     """Return a number of threads that was passed in code; raise `ConfigError` if it is none."""
     return Config(max_workers=max_workers).max_workers  # type: ignore[arg-type]
 
 
-def _parse(text: str, default: Any) -> Any:
-    if isinstance(default, bool):
-        if text.lower() not in _SWITCH:
-            expected = f"one of {', '.join(_SWITCH)}"
-            raise ValueError(expected)
-        return _SWITCH[text.lower()]
-    if isinstance(default, (int, float)):
-        try:
-            return int(text) if text.isdecimal() else float(text)
-        except ValueError:
-            expected = "a number, such as 300"
-            raise ValueError(expected) from None
-    return text
-
-
 def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    known = {variable(setting.name) for setting in fields(Config)}
+    known = {variable(one.name) for one in fields(Config)}
     return [
         f"{name} is not a setting (there are: {', '.join(sorted(known))})"
         for name in sorted(environ)

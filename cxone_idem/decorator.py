@@ -26,7 +26,8 @@ from cxone_idem.outcome_log import tell_duplicate
 from cxone_idem.record import Origin, State
 
 if TYPE_CHECKING:
-    from cxone_idem.claimed import AlreadyDone, Claimed
+    from cxone_idem.already_done import AlreadyDone
+    from cxone_idem.claimed import Claimed
     from cxone_idem.deduplicator import Deduplicator
     from cxone_idem.invocation import LambdaContext
 

@@ -6,7 +6,8 @@ import time
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.claims import Claims, random_share, random_version
+from cxone_idem.chance import random_share, random_version
+from cxone_idem.claims import Claims
 from cxone_idem.config import Config, checked_workers
 from cxone_idem.invocation import Invocation
 from cxone_idem.key_quality import KeyQuality

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.acquisition import Wanted
-from cxone_idem.claimed import AlreadyDone, Claimed
+from cxone_idem.already_done import AlreadyDone
+from cxone_idem.claimed import Claimed
 from cxone_idem.errors import (
     AttemptsExhaustedError,
     ClaimLostError,
@@ -17,6 +18,7 @@ from cxone_idem.errors import (
 from cxone_idem.events import find_fingerprint, find_key, parse_envelope
 from cxone_idem.fate import Fate
 from cxone_idem.outcome import Outcome
+from cxone_idem.protocol import is_other_content
 from cxone_idem.subject import NOTHING_SAID, find_subject
 
 if TYPE_CHECKING:
@@ -68,6 +70,14 @@ class Job:
             self.first = found.record.origin
         elif isinstance(found, Claimed):
             self.record = found.record
+
+    def fate_after(self, done: Record) -> Fate:
+        """Say what becomes of the message now that its batch has seen its key done."""
+        if is_other_content(self.fingerprint, done):
+            self.note(OtherContentError(self.key, done, self.origin))
+            return Fate.OTHER_CONTENT
+        self.record, self.first = done, done.origin
+        return Fate.SAME_BATCH
 
     def works(self, run: Callable[[dict[str, Any]], None]) -> bool:
         """Have the handler do the work of the event; tell whether it returned."""

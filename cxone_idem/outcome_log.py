@@ -15,7 +15,7 @@ from cxone_idem.fate import Fate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxone_idem.claimed import AlreadyDone
+    from cxone_idem.already_done import AlreadyDone
     from cxone_idem.outcome import Outcome
     from cxone_idem.record import Origin
 

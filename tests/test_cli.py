@@ -19,10 +19,10 @@ from cxone_idem.cli.exit import Exit
 from cxone_idem.cli.group import COMMANDS, cli
 from cxone_idem.cli.terminal import print_json, print_table
 from cxone_idem.cli.words import describe, duration, moment
-from cxone_idem.config import variable
 from cxone_idem.dynamodb_answer import from_response
 from cxone_idem.dynamodb_reader import RecordReader
 from cxone_idem.record import NO_VERSION, Origin, Record, State
+from cxone_idem.setting import variable
 from tests.command import Said, run
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cxone_idem import Config
-from cxone_idem.config import variable
+from cxone_idem.setting import variable
 from cxone_idem.testing import Rehearsal
 from tests.readme import README, ROOT, code_blocks, sections
 from tests.sqs_events import Context, batch_of

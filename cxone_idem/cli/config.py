@@ -10,8 +10,9 @@ import click
 
 from cxone_idem.cli.exit import Exit
 from cxone_idem.cli.terminal import json_option, narrate, print_json, print_table
-from cxone_idem.config import Config, variable
+from cxone_idem.config import Config
 from cxone_idem.errors import ConfigError
+from cxone_idem.setting import variable
 
 if TYPE_CHECKING:
     from dataclasses import Field

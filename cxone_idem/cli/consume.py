@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cxone_idem.config import variable
 from cxone_idem.consumer import POLL_SECONDS, Consumer
 from cxone_idem.deduplicator import Deduplicator
+from cxone_idem.setting import variable
 from cxone_idem.sqs_queue import ENTRIES_MAX, SqsQueue, create_client, open_queue
 
 if TYPE_CHECKING:

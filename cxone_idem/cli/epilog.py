@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from click import HelpFormatter
 
 from cxone_idem.cli.exit import Exit
-from cxone_idem.config import Config, variable
+from cxone_idem.config import Config
+from cxone_idem.setting import variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,12 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem.cli.terminal import narrate
-from cxone_idem.config import Config, variable
 from cxone_idem.dynamodb_reader import RecordReader
 from cxone_idem.events import checked_key
 from cxone_idem.record import partition_key
+from cxone_idem.setting import variable
 
 if TYPE_CHECKING:
+    from cxone_idem.config import Config
     from cxone_idem.record import Record
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxone_idem.config import variable
 from cxone_idem.doctor.facts import DeadLetters, Queue, Unread, last_name
 from cxone_idem.doctor.finding import Check, Finding
+from cxone_idem.setting import variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
