@@ -228,6 +228,10 @@ class FakeContext:
     """A Lambda context whose remaining time is what you say."""
 
     aws_request_id = "request-1"
+    function_name = "cxone-events"
+    function_version = "$LATEST"
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:cxone-events"
+    memory_limit_in_mb = 128
 
     def __init__(self, remaining_ms: int = 30_000) -> None:
         self.remaining_ms = remaining_ms

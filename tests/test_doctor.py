@@ -433,6 +433,14 @@ def test_people_read_only_what_is_not_right(
     assert ", 1 wrong," in said.err
 
 
+LOG_LINE = json.dumps(
+    {
+        "timestamp": "2027-01-01T00:00:00Z",
+        "cxone_idem": {"fate": "already_done", "cause": "sqs_redelivered", "key": "k"},
+    }
+)
+
+
 def test_readme_commands_run_in_their_order(pipeline: Pipeline) -> None:
     """Each line of README's block does what it says, on a pipeline of that name."""
     (block,) = code_blocks("Command line", "sh")
@@ -447,6 +455,8 @@ def test_readme_commands_run_in_their_order(pipeline: Pipeline) -> None:
             assert Deduplicator(store, config).claim(arguments[-1])
         if "release" in arguments:
             ends.append(run(arguments, f"{arguments[-1]}\n", **environ).exit)
+        elif "<" in arguments:
+            ends.append(run(arguments[: arguments.index("<")], LOG_LINE, **environ).exit)
         else:
             here = [pipeline.name if word == "my-function" else word for word in arguments]
             ends.append(run(here, **environ).exit)

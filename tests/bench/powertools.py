@@ -48,7 +48,7 @@ class Powertools:
         pass
 
     def deliver(self, event: dict[str, Any], handler: Callable[[Any], object]) -> None:
-        context = Context(REMAINING_MS)
+        context: Any = Context(REMAINING_MS)
         self._handler = handler
         self._config.register_lambda_context(context)
         response = process_partial_response(
