@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -206,6 +207,21 @@ def test_every_metric_can_be_written() -> None:
     assert found["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
     nothing = check_document(json.dumps(document(values([], Counts()), "m", "n", 1)))
     assert counted(nothing) == {"messages": 0}
+
+
+def test_a_committed_transaction_is_no_lost_answer() -> None:
+    """Its completion is met by ours, and nothing went wrong."""
+    store = MemoryStore()
+    tally = Tally()
+    deduplicator = Deduplicator(store)
+    deduplicator._writer.tally = tally  # noqa: SLF001 -- what the metrics line is made from
+    claim = deduplicator.claim("k")
+    assert claim
+    committed = replace(claim.record, state=State.DONE, version="of the transaction")
+    claim._held.may_have_landed(committed)  # noqa: SLF001 -- as `transaction_item` does
+    assert store.put_if(committed, claim.record.version).written
+    claim.complete()
+    assert tally.take().lost_answers == 0
 
 
 def test_an_insert_found_standing_after_all_is_a_lost_answer() -> None:
