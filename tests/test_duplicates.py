@@ -18,9 +18,11 @@ from cxone_idem import Cause, Config, Deduplicator, MemoryStore
 from cxone_idem.cli.evidence import Evidence
 from cxone_idem.cli.exit import Exit
 from cxone_idem.item import Layout
+from cxone_idem.outcome_log import FIELD
 from cxone_idem.record import Origin, Record, State
 from tests.clocks import MovableClock, TellsTime
 from tests.command import run
+from tests.readme import code_blocks
 from tests.sqs_events import batch, envelope, record
 
 if TYPE_CHECKING:
@@ -167,6 +169,20 @@ def test_a_days_causes_are_told_hour_by_hour(formatter: str, export: str) -> Non
     assert said.exit is Exit.OK
     assert told(said.data) == truth
     assert said.data["duplicates"] == sum(truth.values())
+
+
+def test_readmes_command_reads_what_its_filter_lets_through() -> None:
+    """Lines of a cause, as `--output text` prints a list: side by side."""
+    lines, truth = ordinary("Lambda")
+    (block,) = code_blocks("Why was this a duplicate?", "sh")
+    fetches, _, reads = block.replace("\\\n", "").partition("|")
+    assert "{ $.cxone_idem.cause = * }" in fetches
+    assert "--output text" in fetches
+    through = [line for line in lines if line and "cause" in json.loads(line)[FIELD]]
+    program, *arguments = reads.split()
+    assert program == "cxone-idem"
+    said = run([*arguments, "--json"], "\t".join(through))
+    assert told(said.data) == truth
 
 
 def test_the_evidence_is_enough_for_a_ticket() -> None:

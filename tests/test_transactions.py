@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 CONFIG = Config(lease_seconds=60, retention_seconds=3600)
 PAST_THE_LEASE_SECONDS = 60 + 3 + 1
+PATIENCE_SECONDS = 10
 
 
 class TransactingStore(FailingStore):
@@ -195,6 +197,7 @@ def test_a_handler_that_raised_after_its_commit_is_done(
     fates = [Fate.COMPLETED, Fate.COMPLETED, Fate.SAME_BATCH]
     assert [outcome.fate for outcome in outcomes] == fates
     assert not [outcome.error for outcome in outcomes if outcome.error]
+    store.fails = State.IN_PROGRESS  # this process knows the keys as done, and need not ask
     assert failed(deduplicator.process_batch(event, handler)) == []
     assert len(ran) == 2
 
@@ -235,8 +238,10 @@ def test_a_handler_whose_release_fails_too_comes_back(store: TransactingStore) -
 def test_the_current_claim_is_the_running_handlers(store: TransactingStore) -> None:
     """In every thread of a batch a handler sees the claim on its own key, and its generation."""
     seen: dict[str, tuple[str, int]] = {}
+    all_at_work = Barrier(4)
 
     def handler(event: dict[str, Any]) -> None:
+        all_at_work.wait(PATIENCE_SECONDS)
         claim = current_claim()
         assert claim
         seen[event["detail"]["IdempotencyKey"]] = (claim.key, claim.generation)
