@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +106,9 @@ class BatchRun:
             if self._max_workers == 1:
                 self._last = jobs[-1] if last else None
                 return self._settle_lane(jobs)
+            # Imported here: who asks for no threads does not pay for them in each cold start.
+            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
             with ThreadPoolExecutor(self._max_workers) as pool:
                 return [*chain.from_iterable(pool.map(self._settle_lane, lanes(jobs)))]
         finally:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem.record import NO_VERSION, Origin, Record, State
 
@@ -39,8 +39,7 @@ class ForeignItemError(Exception):
     """An item is not one of ours, nor the marker of work that is done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The two attribute names that a table decides."""
 
     partition_key: str = "id"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxone_idem.cause import Cause, find_cause
 from cxone_idem.fate import Fate
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from cxone_idem.sqs_message import Message
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a message, and the evidence."""
 
     message: Message

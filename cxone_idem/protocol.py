@@ -6,8 +6,9 @@ write that finds its own version standing had landed: only its answer was lost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
+from typing import NamedTuple
 
 from cxone_idem.record import Origin, Record, State
 
@@ -23,8 +24,7 @@ class Verdict(Enum):
     EXHAUSTED = "nobody is at work, and it was tried as often as is allowed"
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What every write carries: a fresh version and the times it vouches for."""
 
     version: str

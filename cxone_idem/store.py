@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cxone_idem.errors import IdemError
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from cxone_idem.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a store answered to a write."""
 
     written: bool

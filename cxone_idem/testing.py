@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -88,7 +87,7 @@ class RehearsalStore:
             answer = self._put(record, expected_version)
         if self._clock is None:
             return answer
-        return replace(answer, date_seconds=int(self._clock()))
+        return answer._replace(date_seconds=int(self._clock()))
 
     def transaction_item(self, write: Write) -> Any:
         """Return what the store behind makes of a write for its transactions."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import chain
 from threading import Barrier, Event, Lock
 from typing import TYPE_CHECKING, Any
@@ -338,7 +337,7 @@ class UntellingStore(GroupStore):
 
     def put_many(self, writes: Sequence[Write]) -> list[Answer]:
         return [
-            replace(answer, seen=None, told=False)
+            answer._replace(seen=None, told=False)
             if not answer.written and write.expected_version is None
             else answer
             for write, answer in zip(writes, super().put_many(writes), strict=True)

@@ -9,7 +9,6 @@ store as one before or after it: they are about different keys.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -41,7 +40,7 @@ class StatementPort(ManyPort):
     def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
         """Ask for all of the writes; keep from the library what refused an insert."""
         return [
-            replace(answer, seen=None, told=False)
+            answer._replace(seen=None, told=False)
             if isinstance(answer, Answer) and not answer.written and write.expected_version is None
             else answer
             for write, answer in zip(writes, super().put_many(writes), strict=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cxone_idem import MemoryStore
@@ -51,4 +50,4 @@ def carry_out(
     """Return what stands after a request, and the answer to it."""
     table = Table(standing)
     answer = table.carry_out(request)
-    return table.standing(request), replace(answer, date_seconds=date_seconds)
+    return table.standing(request), answer._replace(date_seconds=date_seconds)
