@@ -54,7 +54,7 @@ class BatchRun:
         self._held_groups: set[str | None] = set()
         """Groups whose next message waits for another worker."""
         self._patience = claims.patience(invocation)
-        self._ahead = ClaimsAhead(claims, invocation)
+        self._ahead = ClaimsAhead(claims, invocation, self._committer)
         self._stopping = False
         self._last: Job | None = None
 
@@ -99,7 +99,7 @@ class BatchRun:
 
         In a FIFO group all that stands behind such a message waits with it.
         """
-        self._ahead = ClaimsAhead(self._claims, self._invocation)
+        self._ahead = ClaimsAhead(self._claims, self._invocation, self._committer)
         try:
             self._ahead.start(self._wanted(ahead))
             jobs = self._ahead.in_order(jobs)

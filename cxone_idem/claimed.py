@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxone_idem.clock import Reading
-    from cxone_idem.held_record import Change
+    from cxone_idem.held_record import Change, Companion
     from cxone_idem.holdings import Holdings
     from cxone_idem.writer import Writer
 
@@ -179,12 +179,17 @@ class Claimed:
             self._holdings.remember_done(self.record)
 
 
-def complete_all(claims: Sequence[Claimed], writer: Writer) -> list[IdemError | None]:
-    """Complete many claims in as few requests as the store can; return each one's error."""
+def complete_all(
+    claims: Sequence[Claimed], writer: Writer, beside: Sequence[Companion] = ()
+) -> list[IdemError | None]:
+    """Complete many claims in as few requests as the store can; return each one's error.
+
+    The writes of those `beside` go along in the same requests.
+    """
     waiting = [claim for claim in claims if claim.record.state is not State.DONE]
-    errors = _write_all(waiting, protocol.completed, writer)
+    errors = write_all([claim._held for claim in waiting], protocol.completed, writer, beside)  # noqa: SLF001 -- this module's own
     for claim, error in zip(waiting, errors, strict=True):
-        claim._completion_ended(error)  # noqa: SLF001 -- this module's own
+        claim._completion_ended(error)  # noqa: SLF001 -- as above
     by_claim = dict(zip(waiting, errors, strict=True))
     return [by_claim.get(claim) for claim in claims]
 
@@ -196,13 +201,10 @@ def release_all(
 
     What was not `begun` under any of them was no attempt.
     """
-    errors = _write_all(claims, protocol.released if begun else protocol.returned, writer)
+    change = protocol.released if begun else protocol.returned
+    errors = write_all([claim._held for claim in claims], change, writer)  # noqa: SLF001 -- as above
     for claim in claims:
-        claim._holdings.drop(claim)  # noqa: SLF001 -- this module's own
+        claim._holdings.drop(claim)  # noqa: SLF001 -- as above
         if claim.record.state is State.DONE:  # by a transaction whose answer was lost
             claim._holdings.remember_done(claim.record)  # noqa: SLF001 -- as above
     return errors
-
-
-def _write_all(claims: Sequence[Claimed], change: Change, writer: Writer) -> list[IdemError | None]:
-    return write_all([claim._held for claim in claims], change, writer)  # noqa: SLF001 -- as above

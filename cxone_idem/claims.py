@@ -160,19 +160,28 @@ class Claims:
 
     def _send(self, ways: Sequence[Acquisition]) -> None:
         replies = self._writer.put_many([way.next_write() for way in ways])
-        reached = False
-        for way, (answer, reading) in zip(ways, replies, strict=True):
-            way.take(answer, reading)
-            reached = reached or not isinstance(answer, StoreError)
+        for way, reply in zip(ways, replies, strict=True):
+            way.take(*reply)
+        self._follow_up(ways)
+
+    def _follow_up(self, ways: Sequence[Acquisition]) -> None:
+        """Do what a request for these ways makes possible, or leaves to be done."""
         in_doubt = [way.in_doubt for way in ways if way.in_doubt]
         if in_doubt:
             self._free(in_doubt)
-        if reached:
+        if any(not isinstance(way.outcome, StoreError) for way in ways):
             self._holdings.record_unrecorded()
 
-    def complete_all(self, claims: Sequence[Claimed]) -> list[IdemError | None]:
-        """Complete many claims in as few requests as the store can; return each one's error."""
-        return complete_all(claims, self._writer)
+    def complete_all(
+        self, claims: Sequence[Claimed], beside: Sequence[Acquisition] = ()
+    ) -> list[IdemError | None]:
+        """Complete many claims in as few requests as the store can; return each one's error.
+
+        The next writes of the ways `beside`, which go to other keys, go along.
+        """
+        errors = complete_all(claims, self._writer, beside)
+        self._follow_up(beside)
+        return errors
 
     def release_all(self, claims: Sequence[Claimed], *, begun: bool) -> list[IdemError | None]:
         """Release many claims in as few requests as the store can; return each one's error.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cxone_idem.acquisition import Acquisition
     from cxone_idem.already_done import AlreadyDone
     from cxone_idem.claims import Claims
+    from cxone_idem.committer import Committer
     from cxone_idem.invocation import Invocation
     from cxone_idem.job import Job
 
@@ -25,9 +26,10 @@ logger = logging.getLogger("cxone_idem")
 class ClaimsAhead:
     """The claims of one chunk of a batch. Thread-safe once started."""
 
-    def __init__(self, claims: Claims, invocation: Invocation) -> None:
+    def __init__(self, claims: Claims, invocation: Invocation, committer: Committer) -> None:
         self._claims = claims
         self._invocation = invocation
+        self._committer = committer
         self._ways: dict[Job, Acquisition] = {}
         self._undecided: list[Acquisition] = []
         self._deciding = Lock()
@@ -53,8 +55,7 @@ class ClaimsAhead:
             (outcome,) = self._claims.claim_all([job.wanted], self._invocation)
             return outcome
         if way.outcome is None:
-            with self._deciding:  # all of them at once: together they need one request
-                self._claims.decide(self._undecided)
+            self._decide_all()
         (outcome,) = self._claims.decide([way])
         if isinstance(outcome, Claimed):
             try:
@@ -63,6 +64,14 @@ class ClaimsAhead:
                 self.give_back([outcome], begun=False)
                 return error
         return outcome
+
+    def _decide_all(self) -> None:
+        """Bring all ways to their ends: one request, that of the completions if some wait."""
+        with self._deciding:
+            undecided = [way for way in self._undecided if way.outcome is None]
+            if undecided:
+                self._committer.carry(undecided)
+                self._claims.decide(undecided)
 
     def give_back_unused(self) -> None:
         """Release what was claimed for messages that were not started."""

@@ -10,6 +10,9 @@ from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxone_idem.acquisition import Acquisition
     from cxone_idem.claimed import Claimed
     from cxone_idem.claims import Claims
     from cxone_idem.errors import IdemError
@@ -50,6 +53,13 @@ class Committer:
             if last or len(self._waiting) == 1:
                 self._changed.notify()
 
+    def carry(self, ways: Sequence[Acquisition]) -> None:
+        """Send the next writes of `ways` along with the completions that wait, if there are any."""
+        with self._changed:
+            group, self._waiting = self._waiting, []
+        if group:
+            self._commit(group, ways)
+
     def close(self) -> dict[Claimed, IdemError | None]:
         """Wait until every completion is settled; return each one's error, or None."""
         with self._changed:
@@ -68,13 +78,18 @@ class Committer:
         except BaseException as failure:  # noqa: BLE001 -- raised again in the thread that closes
             self._failure = failure
 
-    def _commit(self, group: list[Claimed]) -> None:
-        self._errors.update(zip(group, self._claims.complete_all(group), strict=True))
+    def _commit(self, group: list[Claimed], beside: Sequence[Acquisition] = ()) -> None:
+        self._errors.update(zip(group, self._claims.complete_all(group, beside), strict=True))
 
     def _next_group(self) -> list[Claimed]:
+        """Return what is to be completed next; nothing once all is."""
         with self._changed:
-            while not self._waiting and not self._closed:
-                self._changed.wait()
-            self._changed.wait_for(lambda: self._all_here, _LINGER_SECONDS)
+            while not self._closed:
+                if not self._waiting:
+                    self._changed.wait()
+                    continue
+                self._changed.wait_for(lambda: self._all_here, _LINGER_SECONDS)
+                if self._waiting:  # nobody carried it away meanwhile
+                    break
             group, self._waiting = self._waiting, []
             return group

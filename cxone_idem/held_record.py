@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cxone_idem import protocol
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
@@ -78,17 +78,36 @@ class HeldRecord:
         raise ClaimLostError(self.key, _loss(seen))
 
 
-def write_all(held: Sequence[HeldRecord], change: Change, writer: Writer) -> list[IdemError | None]:
-    """Change many records in as few requests as the store can; return each one's error, or None."""
+class Companion(Protocol):
+    """Whoever has a write of its own to send along."""
+
+    def next_write(self) -> Write:
+        """Return the write."""
+
+    def take(self, answer: Answer | StoreError, reading: Reading) -> None:
+        """Take in the answer to it."""
+
+
+def write_all(
+    held: Sequence[HeldRecord], change: Change, writer: Writer, beside: Sequence[Companion] = ()
+) -> list[IdemError | None]:
+    """Change many records in as few requests as the store can; return each one's error, or None.
+
+    The writes of those `beside`, of other keys, go along in the same requests.
+    """
     with ExitStack() as locks:
         for one in held:
             locks.enter_context(one.lock)
         plans = [_plan(one, change) for one in held]
-        replies = iter(writer.put_many([plan for plan in plans if isinstance(plan, Write)]))
-        return [
+        writes = [plan for plan in plans if isinstance(plan, Write)]
+        replies = iter(writer.put_many([*writes, *(one.next_write() for one in beside)]))
+        errors = [
             _finish(one, plan, next(replies).answer, change) if isinstance(plan, Write) else plan
             for one, plan in zip(held, plans, strict=True)
         ]
+        for companion, reply in zip(beside, replies, strict=True):
+            companion.take(*reply)
+        return errors
 
 
 def _plan(held: HeldRecord, change: Change) -> Write | IdemError:

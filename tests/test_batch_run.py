@@ -345,10 +345,18 @@ class UntellingStore(GroupStore):
 
 
 @pytest.mark.parametrize(
-    ("fifo", "order"), [(False, ["b", "d", "c"]), (True, ["b", "c", "d"])], ids=["standard", "fifo"]
+    ("fifo", "order", "together"),
+    [(False, ["b", "d", "c"], 4), (True, ["b", "c", "d"], 2)],
+    ids=["standard", "fifo"],
 )
-def test_what_needs_another_request_comes_last(fifo: bool, order: list[str]) -> None:  # noqa: FBT001
-    """Unless a FIFO group keeps its order, all undecided keys wait for one request, at the end."""
+def test_what_needs_another_request_comes_last(
+    monkeypatch: pytest.MonkeyPatch,
+    fifo: bool,  # noqa: FBT001
+    order: list[str],
+    together: int,
+) -> None:
+    """Unless a FIFO group keeps its order, all undecided keys wait for the first completions."""
+    monkeypatch.setattr("cxone_idem.committer._LINGER_SECONDS", PATIENCE_SECONDS)
     store = UntellingStore()
     deduplicator = Deduplicator(store)
     done, released = deduplicator.claim("a"), deduplicator.claim("c")
@@ -366,7 +374,8 @@ def test_what_needs_another_request_comes_last(fifo: bool, order: list[str]) -> 
     assert failed(response) == []
     assert ran == order
     claims = [request for request in store.requests if State.IN_PROGRESS in request]
-    assert [len(request) for request in claims] == [4, 2, 1]
+    assert [len(request) for request in claims] == [4, together, 1]
+    assert not Deduplicator(store).claim("b")
 
 
 def test_an_untold_refusal_is_decided_by_what_stands_there() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.sample import Samples
@@ -53,52 +52,64 @@ def rounds_of(
     samples = {contender.name: Samples() for contender in contenders}
     for number in range(rounds + 1):
         for contender in contenders:
-            keys = fresh_keys()
-            if duplicates:
-                contender.deliver(batch_of(*keys[:: SIZE // duplicates]), bool)
-                contender.restart()
-            event = batch_of(*keys)
             kept = samples[contender.name] if number else Samples()  # the first one warms up
-            with kept.run(contender.tap):
-                contender.deliver(event, worker)
+            _deliver(contender, kept, worker, duplicates)
     return samples
 
 
-def round_trip_ms(bare: Bare, rounds: int) -> float:
-    """Return the wall time of one bare PutItem."""
-    samples = Samples()
-    for key in fresh_keys(rounds + 1):
-        with samples.run():
+def _deliver(
+    contender: Contender, kept: Samples, worker: Callable[[Any], object], duplicates: int
+) -> None:
+    keys = fresh_keys()
+    if duplicates:
+        contender.deliver(batch_of(*keys[:: SIZE // duplicates]), bool)
+        contender.restart()
+    event = batch_of(*keys)
+    with kept.run(contender.tap):
+        contender.deliver(event, worker)
+
+
+def _measure_bounds(report: Report, us: Contender, bare: Bare, rounds: int) -> None:
+    """Compare us with ourselves and with one request, in turn: the engine changes with time."""
+    worker = Worker(HANDLER_SECONDS)
+    trip, quick, quick_half, slow, slow_half = (Samples() for _ in range(5))
+    for key in fresh_keys(rounds):
+        with trip.run():
             bare.claim(key)
-    return median(samples.wall_seconds[1:]) * 1000
+        for kept, work, duplicates in (
+            (quick, bool, 0),
+            (quick_half, bool, SIZE // 2),
+            (slow_half, Worker(HANDLER_SECONDS), SIZE // 2),
+            (slow, worker, 0),
+        ):
+            _deliver(us, kept, work, duplicates)
+    handler_ms = worker.busy_seconds * 1000 / rounds
+    beyond = (slow.wall_ms - handler_ms) / trip.wall_ms
+    report.add("batch", "one bare PutItem, wall", trip.wall_ms, "ms")
+    report.add("batch", "10 ms handler: handler time a batch", handler_ms, "ms")
+    report.add("batch", "10 ms handler: wall beyond it, in round trips", beyond, "trips", 3)
+    for what, none, half in (
+        ("no-op handler", quick, quick_half),
+        ("10 ms handler", slow, slow_half),
+    ):
+        ratio = half.wall_ms / none.wall_ms
+        report.add("batch", f"half duplicates, {what}: wall / no duplicates", ratio, "x", 1)
 
 
 def measure(report: Report, contenders: Sequence[Contender], bare: Bare, rounds: int) -> None:
     """Fill in the batch rows."""
     rounds_of(contenders, _WARM_UP_ROUNDS, Worker())
-    trip_ms = round_trip_ms(bare, rounds * 2)
-    report.add("batch", "one bare PutItem, wall", trip_ms, "ms")
     noop = rounds_of(contenders, rounds, Worker())
     _rows(report, "no-op handler", noop)
     _ratios(report, "no-op handler", noop, wall_target=0.22, cpu_target=0.25)
 
-    worker = Worker(HANDLER_SECONDS)
-    slow = rounds_of(contenders, rounds, worker)
+    slow = rounds_of(contenders, rounds, Worker(HANDLER_SECONDS))
     _rows(report, "10 ms handler", slow)
     _ratios(report, "10 ms handler", slow)
-    handler_ms = worker.busy_seconds * 1000 / (rounds + 1) / len(contenders)
-    report.add("batch", "10 ms handler: handler time a batch", handler_ms, "ms")
-    beyond = (slow[_US].wall_ms - handler_ms) / trip_ms
-    report.add("batch", "10 ms handler: wall beyond it, in round trips", beyond, "trips", 3)
-
     half = rounds_of(contenders, rounds, Worker(), duplicates=SIZE // 2)
     _rows(report, "half duplicates", half)
     _ratios(report, "half duplicates", half)
-    slower = half[_US].wall_ms / noop[_US].wall_ms
-    report.add("batch", "half duplicates: wall / no duplicates", slower, "x", 1)
-    slow_half = rounds_of(contenders[:1], rounds, Worker(HANDLER_SECONDS), duplicates=SIZE // 2)
-    ratio = slow_half[_US].wall_ms / slow[_US].wall_ms
-    report.add("batch", "half duplicates, 10 ms handler: wall / no duplicates", ratio, "x", 1)
+    _measure_bounds(report, contenders[0], bare, rounds)
 
 
 def _rows(report: Report, scenario: str, samples: dict[str, Samples]) -> None:
