@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import Config, ConfigError, Deduplicator, InProgressError, MemoryStore
+from cxone_idem import (
+    Config,
+    ConfigError,
+    Deduplicator,
+    Fate,
+    InProgressError,
+    MemoryStore,
+    StoreError,
+)
 from cxone_idem.record import State
 from tests.clocks import MovableClock, TellsTime
 from tests.failing_store import FailingStore
@@ -17,6 +25,7 @@ from tests.sqs_events import Context, batch, batch_of, envelope, failed, record
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cxone_idem import Outcome
     from cxone_idem.record import Record
     from cxone_idem.store import Answer, Write
 
@@ -402,3 +411,30 @@ def test_an_untold_refusal_is_decided_by_what_stands_there() -> None:
     assert failed(response) == ["m1"]
     assert ran == ["mine"]
     assert not elsewhere.claim("mine")
+
+
+class ForgetfulStore(UntellingStore):
+    """Takes claims and answers what is asked, but takes no completion."""
+
+    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:  # type: ignore[override]
+        problem = "the store is out of reach"
+        return [
+            StoreError(problem, "t", "PutItem", outcome_unknown=True)
+            if write.record.state is State.DONE
+            else answer
+            for write, answer in zip(writes, super().put_many(writes), strict=True)
+        ]
+
+
+def test_a_completion_that_goes_along_and_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked in the same request is decided; the completion is remembered, and reported."""
+    monkeypatch.setattr("cxone_idem.committer._LINGER_SECONDS", PATIENCE_SECONDS)
+    store = ForgetfulStore()
+    done = Deduplicator(store).claim("a")
+    assert done
+    done.complete()
+    outcomes: list[Outcome] = []
+    deduplicator = Deduplicator(store, on_outcome=outcomes.append)
+    assert failed(deduplicator.process_batch(batch_of("a", "b"), lambda _: None)) == []
+    assert [outcome.fate for outcome in outcomes] == [Fate.ALREADY_DONE, Fate.UNRECORDED]
+    assert isinstance(outcomes[1].error, StoreError)
