@@ -128,6 +128,7 @@ class Deduplicator(Claims):
         # Imported here: who writes no metrics need not load what writes them.
         from cxone_idem.metrics import MetricsLine  # noqa: PLC0415
 
+        self._writer.tally.start()
         return MetricsLine(self.config.metrics, self.config.namespace, self._writer.tally, now)
 
     @cached_property

@@ -37,11 +37,19 @@ class Counts:
 
 
 class Tally:
-    """Counts what happens until somebody takes the counts. Thread-safe; it decides nothing."""
+    """Counts what happens until somebody takes the counts. Thread-safe; it decides nothing.
+
+    Most consumers ask for no metrics, so it counts nothing before its `start`.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._counts = Counts()
+        self._counts_on = False
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._counts_on = True
 
     def take(self) -> Counts:
         """Return the counts since the last call."""
@@ -51,6 +59,8 @@ class Tally:
 
     def request(self, took_ms: int) -> None:
         """Count a request that was answered or failed after `took_ms`."""
+        if not self._counts_on:
+            return
         with self._lock:
             if len(self._counts.request_ms) < _REQUESTS_MAX:
                 # A clock that is set back makes no request faster than instant.
@@ -58,6 +68,8 @@ class Tally:
 
     def write(self, write: Write, answer: Answer) -> None:
         """Count a write that the store answered."""
+        if not self._counts_on:
+            return
         written, expected_version = write
         # What replaces its own version asks whether it stands there already.
         again = answer.written and expected_version == written.version
@@ -74,12 +86,12 @@ class Tally:
     def takeover(self) -> None:
         """Count a claim made over a lease that had run out."""
         with self._lock:
-            self._counts.taken_over += 1
+            self._counts.taken_over += self._counts_on
 
     def lost_answer(self) -> None:
         """Count a write that turned out to have landed when a later one was refused by it."""
         with self._lock:
-            self._counts.lost_answers += 1
+            self._counts.lost_answers += self._counts_on
 
 
 def write_units(record: Record) -> int:

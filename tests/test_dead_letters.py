@@ -171,8 +171,12 @@ def test_what_is_done_is_dropped_and_the_rest_sent_back(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("options", "left", "back"),
-    [(["--drop-done"], 2, 0), (["--send-back"], 1, 2)],
-    ids=["drop only", "send back only"],
+    [
+        (["--drop-done"], 2, 0),
+        (["--send-back"], 1, 2),
+        (["--drop-done", "--send-back", "--dry-run"], 3, 0),
+    ],
+    ids=["drop only", "send back only", "dry run"],
 )
 def test_only_what_was_asked_for_is_done(
     stage: Stage, options: list[str], left: int, back: int

@@ -213,6 +213,7 @@ def test_a_committed_transaction_is_no_lost_answer() -> None:
     """Its completion is met by ours, and nothing went wrong."""
     store = MemoryStore()
     tally = Tally()
+    tally.start()
     deduplicator = Deduplicator(store)
     deduplicator._writer.tally = tally  # noqa: SLF001 -- what the metrics line is made from
     claim = deduplicator.claim("k")
@@ -228,6 +229,7 @@ def test_an_insert_found_standing_after_all_is_a_lost_answer() -> None:
     """A refused insert of a batch is asked after by the same record over its own version."""
     written = Record("k", State.IN_PROGRESS, "v1", 1, 0, None)
     tally = Tally()
+    tally.start()
     tally.write(Write(written, None), Answer(written=False, told=False))
     tally.write(Write(written, "v1"), Answer(written=True))
     tally.write(Write(written, "v0"), Answer(written=True))
@@ -237,6 +239,7 @@ def test_an_insert_found_standing_after_all_is_a_lost_answer() -> None:
 def test_a_tally_holds_no_more_than_a_line_can() -> None:
     """However many requests a batch needs; a clock set back makes none negative."""
     tally = Tally()
+    tally.start()
     for _ in range(1000):
         tally.request(-5)
     assert tally.take().request_ms == [0] * VALUES_MAX

@@ -30,6 +30,7 @@ _DONE_BY = {Verdict.DROP: "dropped", Verdict.SEND_BACK: "sent back"}
 @click.option("--drop-done", is_flag=True, help="Delete the messages whose key is done.")
 @click.option("--send-back", is_flag=True, help="Send the others back, then delete them here.")
 @click.option("--to", metavar="NAME|URL", help="Where to [default: where each one came from].")
+@click.option("--dry-run", is_flag=True, help="List only, whatever else is asked for.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_context
@@ -40,6 +41,7 @@ def command(  # noqa: PLR0913 -- one for each option
     *,
     drop_done: bool,
     send_back: bool,
+    dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -62,6 +64,8 @@ def command(  # noqa: PLR0913 -- one for each option
         raise click.BadParameter(message, param_hint="--to")
     narrate(f"records: table {config.table!r}, namespace {config.namespace!r}")
     carry_out = [Verdict.DROP] * drop_done + [Verdict.SEND_BACK] * send_back
+    if dry_run:
+        carry_out = []
     if carry_out and not yes:
         what = " and ".join(verdict.value for verdict in carry_out)
         click.confirm(f"Judge each message of {queue} afresh, and {what}?", abort=True, err=True)
