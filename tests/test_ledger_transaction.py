@@ -14,7 +14,7 @@ from botocore.exceptions import ConnectionClosedError
 
 from cxone_idem import AlreadyDone, Claimed, Config, Deduplicator, DynamoDBStore
 from examples.ledger_transaction import billing
-from tests.clocks import START_SECONDS, MovableClock, TransactingTellsTime
+from tests.clocks import START_SECONDS, MovableClock, TellsTime
 from tests.conftest import needing
 from tests.engines import client_for, send, use_stand_in_credentials
 from tests.readme import code_blocks
@@ -44,7 +44,7 @@ class Bank(NamedTuple):
         """Return a consumer of its own, in a time of the test's."""
         clock = MovableClock(seconds)
         return Deduplicator(
-            TransactingTellsTime(DynamoDBStore(self.records, client), clock), CONFIG, now=clock
+            TellsTime(DynamoDBStore(self.records, client), clock), CONFIG, now=clock
         )
 
     def deliver(

@@ -22,7 +22,7 @@ from cxone_idem import (
     current_claim,
 )
 from cxone_idem.record import State
-from tests.clocks import MovableClock, TransactingTellsTime
+from tests.clocks import MovableClock, TellsTime
 from tests.failing_store import FailingStore
 from tests.sqs_events import batch_of, failed
 
@@ -112,7 +112,7 @@ def test_of_two_transactions_of_one_claim_one_commits(store: TransactingStore) -
 
 def test_a_lost_claims_transaction_is_refused(store: TransactingStore, clock: MovableClock) -> None:
     """A worker that paused past its lease makes no effect, and learns that it is late."""
-    told = TransactingTellsTime(store, clock)
+    told = TellsTime(store, clock)
     claim = claimed(told, now=clock)
     late = claim.transaction_item()
     clock.advance(PAST_THE_LEASE_SECONDS)
