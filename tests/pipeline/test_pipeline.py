@@ -153,5 +153,7 @@ def test_what_waits_behind_poison_in_a_fifo_queue_shares_its_way(story: Story) -
     """It comes back with the poison, which counts as received; nothing of it is lost."""
     happened = story.happened("fifo", "fails")
     assert different("message_id", happened) == 2
-    before = story.happened_before_redrive("fifo", "fails")
-    assert [entry["what"] for entry in before] == ["delivered"] * MAX_RECEIVE_COUNT
+    before = [entry["what"] for entry in story.happened_before_redrive("fifo", "fails")]
+    # It may run in the last of its deliveries, if the poison was delivered once before it came.
+    assert before[:MAX_RECEIVE_COUNT] == ["delivered"] * MAX_RECEIVE_COUNT
+    assert "effect" not in before
