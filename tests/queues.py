@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import moto
-import pytest
 from botocore.config import Config as ClientConfig
 
 from cxone_idem.errors import QueueError
 from cxone_idem.sqs_queue import SqsQueue
 from examples.local_stack import ministack
-from tests.engines import MISSING, is_missing
+from tests.engines import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,10 +25,7 @@ if TYPE_CHECKING:
 @contextmanager
 def sqs_on(engine: str) -> Iterator[SQSClient]:
     """Run SQS on an engine; yield a client, patient enough for a busy machine."""
-    if is_missing(engine):
-        if os.environ.get("CI") == "true":
-            pytest.fail(MISSING[engine])
-        pytest.skip(MISSING[engine])
+    require(engine)
     config = ClientConfig(read_timeout=30, retries={"mode": "standard", "total_max_attempts": 1})
     if engine == "moto":
         with moto.mock_aws():

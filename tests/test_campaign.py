@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from tests.campaign.ledger import Line
 from tests.campaign.plan import Plan
 from tests.campaign.proxy import FAULTS
 from tests.campaign.report import Report, judge, text
-from tests.engines import MISSING, is_missing, running
+from tests.engines import require, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +27,7 @@ CONTROL = Plan("naive", SEED, 80, 2, lambdas=4)
 @pytest.fixture(scope="module")
 def reports() -> Iterator[list[Report]]:
     """Return the reports of this library and of the negative control, which run at once."""
-    if is_missing(ENGINE):
-        if os.environ.get("CI") == "true":
-            pytest.fail(MISSING[ENGINE])
-        pytest.skip(MISSING[ENGINE])
+    require(ENGINE)
     with running(ENGINE) as new_table, ThreadPoolExecutor() as pool:
         fights = [pool.submit(fight, plan, new_table()) for plan in (SHORT, CONTROL)]
         yield [judge(outcome.result()) for outcome in fights]

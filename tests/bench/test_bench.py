@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from tests.bench.contender import Bare, CxoneIdem
 from tests.bench.sample import Samples
 from tests.bench.single import requests_of
 from tests.bench.wire import ROUND_TRIP_MS, slowed
-from tests.engines import MISSING, is_missing, running
+from tests.engines import require, running
 from tests.sqs_events import batch_of
 
 if TYPE_CHECKING:
@@ -25,10 +24,7 @@ pytestmark = pytest.mark.engine
 @pytest.fixture(scope="module")
 def dynamodb_local() -> Iterator[Any]:
     """Return what makes a fresh table on DynamoDB Local."""
-    if is_missing("dynamodb-local"):
-        if os.environ.get("CI") == "true":
-            pytest.fail(MISSING["dynamodb-local"])
-        pytest.skip(MISSING["dynamodb-local"])
+    require("dynamodb-local")
     with running("dynamodb-local") as make:
         yield make
 

@@ -8,7 +8,6 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.campaign import powertools
 from tests.campaign.field import fight
 from tests.campaign.plan import Plan
 from tests.campaign.report import Report, comparison, judge, text
@@ -56,9 +55,6 @@ def _compare(plan: Plan, feed: float, new_table: Callable[[], DynamoDBTable]) ->
         "Powertools 3.37": replace(smaller, consumer="powertools"),
         "Powertools 3.37, clocks right": replace(smaller, consumer="powertools", skew_seconds=0),
     }
-    if not powertools.is_installed():
-        _print(powertools.MISSING)
-        plans = {name: plan for name, plan in plans.items() if plan.consumer != "powertools"}
     reports = {name: judge(fight(plan, new_table())) for name, plan in plans.items()}
     _print(f"\nthe same smaller campaign ({events} events, seed {plan.seed}) for each:")
     _print(comparison(reports))

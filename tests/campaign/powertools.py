@@ -10,10 +10,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from importlib import import_module, util
+from importlib import import_module
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.utilities import batch, idempotency
 from botocore.config import Config as ClientConfig
 
 if TYPE_CHECKING:
@@ -21,31 +22,14 @@ if TYPE_CHECKING:
 
     from tests.campaign.worker import Worker
 
-MISSING = "AWS Lambda Powertools is not installed: make test installs it"
-_PACKAGE = "aws_lambda_powertools.utilities"
 _CLIENT = ClientConfig(
     connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 4}
 )
 
 
-def is_installed() -> bool:
-    """Tell whether the extra `dev` is there."""
-    return util.find_spec("aws_lambda_powertools") is not None
-
-
-def load() -> None:
-    """Import what `handler` needs, if it is there."""
-    if is_installed():
-        for name in ("batch", "idempotency"):
-            import_module(f"{_PACKAGE}.{name}")
-
-
 def handler(worker: Worker) -> Callable[[Any, Any], Any]:
     """Return the Lambda handler of a worker."""
     os.environ.update(POWERTOOLS_DEV="false", AWS_LAMBDA_FUNCTION_NAME="campaign")
-    # By name: a type checker must not need what only a benchmark imports.
-    idempotency = import_module(f"{_PACKAGE}.idempotency")
-    batch = import_module(f"{_PACKAGE}.batch")
     config = idempotency.IdempotencyConfig(
         event_key_jmespath="detail.IdempotencyKey", raise_on_no_idempotency_key=True
     )
@@ -84,7 +68,7 @@ def _set_clock(worker: Worker) -> None:
 
     shifted = SimpleNamespace(**{**vars(dt), "datetime": Shifted})
     for name in ("base", "persistence.base", "persistence.datarecord", "persistence.dynamodb"):
-        module = import_module(f"{_PACKAGE}.idempotency.{name}")
+        module = import_module(f"{idempotency.__name__}.{name}")
         if module.dt is not dt:
             message = f"{module.__name__} reads its clock in another way than 3.37 does"
             raise RuntimeError(message)

@@ -13,4 +13,3 @@ __all__ = ["naive", "powertools", "protected"]
 # Clients made later share what the first one had to read.
 os.environ.update(CREDENTIALS)
 create_client()
-powertools.load()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engines import MISSING, is_missing
+from tests.engines import require
 from tests.infrastructure.deployment import Deployment, deployed
 
 if TYPE_CHECKING:
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="package")
 def deployment() -> Iterator[Deployment]:
     """Return the stack on the local stand-in."""
-    if is_missing("ministack"):
-        if os.environ.get("CI") == "true":
-            pytest.fail(MISSING["ministack"])
-        pytest.skip(MISSING["ministack"])
+    require("ministack")
     with deployed() as stack:
         yield stack
