@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import random
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.chance import random_share
 from cxone_idem.errors import QueueError
 from cxone_idem.sqs_queue import (
     ANSWER_SECONDS,
@@ -29,10 +29,6 @@ logger = logging.getLogger("cxone_idem")
 # Time for one request that hangs, and half a second to return the batch's answer after it.
 _NEEDED_MS = int(REQUEST_MAX_SECONDS * 1000) + 500
 
-# The system's randomness: a generator that a snapshot of the process froze would make all its
-# copies come back together.
-_system_random = random.SystemRandom()
-
 
 class Aligner:
     """Changes the visibility of what a batch did not do. Needs `sqs:ChangeMessageVisibility`.
@@ -41,9 +37,7 @@ class Aligner:
     visibility timeout, so there is nothing to insist on.
     """
 
-    def __init__(
-        self, client: Any = None, share: Callable[[], float] = _system_random.random
-    ) -> None:
+    def __init__(self, client: Any = None, share: Callable[[], float] = random_share) -> None:
         if client is None:
             client = create_client(attempts=1, answer_seconds=ANSWER_SECONDS)
         self._client = client

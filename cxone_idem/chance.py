@@ -14,5 +14,5 @@ def random_version() -> str:
 
 
 def random_share() -> float:
-    """Return a random number from 0 to 1."""
-    return os.urandom(1)[0] / 255
+    """Return a random number in [0, 1)."""
+    return int.from_bytes(os.urandom(4), "big") / 2**32

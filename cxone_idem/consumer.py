@@ -7,10 +7,10 @@ rest is to come back. What becomes of a message is the adapter's to decide, here
 from __future__ import annotations
 
 import logging
-import random
 import time
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.chance import random_share
 from cxone_idem.errors import QueueError
 from cxone_idem.fate import DELETED
 from cxone_idem.heartbeat import Heartbeat
@@ -55,7 +55,7 @@ class Consumer:
         poll_seconds: int = POLL_SECONDS,
         heartbeat: Heartbeat | None = None,
         sleep: Callable[[float], object] = time.sleep,
-        share: Callable[[], float] = random.random,
+        share: Callable[[], float] = random_share,
     ) -> None:
         self.service = Service()
         self._deduplicator = deduplicator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import botocore.session
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
+from cxone_idem.chance import random_share
 from cxone_idem.dynamodb_answer import (
     date_seconds,
     from_response,
@@ -121,7 +121,7 @@ class DynamoDBStore:
                 if not is_untried_conflict(error):
                     raise
             # At random, or two Regions would meet again.
-            self._sleep(pause_seconds * random.random())  # noqa: S311 -- no secret
+            self._sleep(pause_seconds * random_share())
         return self._client.put_item(**request)
 
     def transaction_item(self, write: Write) -> dict[str, Any]:

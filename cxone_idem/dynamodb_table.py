@@ -28,14 +28,11 @@ class TableMaker:
     def describe(self) -> dict[str, Any] | None:
         """Return DynamoDB's description of the table; None if there is none."""
         try:
-            answer = self._client.describe_table(TableName=self._name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            table: dict[str, Any] = self._ask("describe_table", "DescribeTable")["Table"]
+        except StoreError as error:
+            if error.code == "ResourceNotFoundException":
                 return None
-            raise from_response(error, self._name, "DescribeTable") from error
-        except BotoCoreError as error:
-            raise from_sdk(error, self._name, "DescribeTable") from error
-        table: dict[str, Any] = answer["Table"]
+            raise
         return table
 
     def schema_mistake(self, table: dict[str, Any]) -> str:
