@@ -55,7 +55,8 @@ class Claimed:
         self._holdings = holdings
         self._lease_ms = lease_ms
         self._result: str | None = None
-        self._promised_until_ms = writer.local_ms() + lease_ms()
+        self._promised_ms = lease_ms()
+        self._promised_at = writer.moment()
 
     def __bool__(self) -> Literal[True]:
         return True
@@ -140,10 +141,10 @@ class Claimed:
         with self._held.lock:
             for _ in range(_STAMPS_MAX):
                 lease_ms = self._lease_ms()
-                promised_until_ms = self._writer.local_ms() + lease_ms
+                promised_at = self._writer.moment()
                 reading = self._write(protocol.extended, lease_ms)
                 if reading.proves(self.record.lease_until_ms, lease_ms):
-                    self._promised_until_ms = promised_until_ms
+                    self._promised_ms, self._promised_at = lease_ms, promised_at
                     return
         problem = (
             f"the lease on key {self.key!r} cannot be made to hold: each round trip was slower than"
@@ -153,7 +154,8 @@ class Claimed:
 
     def freshen(self) -> None:
         """Extend the lease if the work starts well after the claim; raises as `extend` does."""
-        if self._promised_until_ms - self._writer.local_ms() < _FRESH * self._lease_ms():
+        left_ms = self._promised_ms - self._writer.elapsed_ms(self._promised_at)
+        if left_ms < _FRESH * self._lease_ms():
             self.extend()
 
     def _keep(self, result: object) -> None:

@@ -41,6 +41,7 @@ class Claims:
         new_version: Callable[[], str] = random_version,
         sleep: Callable[[float], object] = time.sleep,
         share: Callable[[], float] = random_share,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config = Config() if config is None else config
         self.sleep = sleep
@@ -50,7 +51,7 @@ class Claims:
             logger.warning("CXONE_IDEM_DISABLED is set: every event runs, duplicates included")
             store = AcceptEverything()
             self._holdings = Holdings(done_keys_max=0)
-        self._writer = Writer(store, self.config.retention_seconds, now, new_version)
+        self._writer = Writer(store, self.config.retention_seconds, now, new_version, monotonic)
 
     def claim(
         self,

@@ -46,13 +46,22 @@ class Deduplicator(Claims):
         new_version: Callable[[], str] = random_version,
         sleep: Callable[[float], object] = time.sleep,
         share: Callable[[], float] = random_share,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Work on `store`. `on_outcome` is called once for each message of a settled batch.
 
         It can change no outcome: what it raises is logged. `now` (epoch seconds) and what follows
         are for tests.
         """
-        super().__init__(store, config, now=now, new_version=new_version, sleep=sleep, share=share)
+        super().__init__(
+            store,
+            config,
+            now=now,
+            new_version=new_version,
+            sleep=sleep,
+            share=share,
+            monotonic=monotonic,
+        )
         self._on_outcome = checked_hook(on_outcome)
         self._looking_on: list[Observer] = [KeyQuality(self.config.key, self.config.fingerprint)]
         if self.config.metrics:

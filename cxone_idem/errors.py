@@ -153,7 +153,8 @@ class StoreError(IdemError):
     """The store refused or never answered. Whether retrying helps stands in the message.
 
     `code` and `request_id` are AWS's own (None if it never answered). `outcome_unknown` is True
-    if the write may have happened all the same.
+    if the write may have happened all the same. `retryable` is False if the same request would
+    fail again until somebody changes something: a missing table, a missing permission.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 -- positional, so that the error survives pickling between processes
@@ -164,14 +165,16 @@ class StoreError(IdemError):
         code: str | None = None,
         request_id: str | None = None,
         outcome_unknown: bool = False,  # noqa: FBT001, FBT002 -- as above
+        retryable: bool = True,  # noqa: FBT001, FBT002 -- as above
     ) -> None:
-        super().__init__(problem, table, operation, code, request_id, outcome_unknown)
+        super().__init__(problem, table, operation, code, request_id, outcome_unknown, retryable)
         self.problem = problem
         self.table = table
         self.operation = operation
         self.code = code
         self.request_id = request_id
         self.outcome_unknown = outcome_unknown
+        self.retryable = retryable
 
     def __str__(self) -> str:
         evidence = self.operation

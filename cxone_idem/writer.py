@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem.clock import LEASE_MARGIN_MS, Reading, StoreClock
@@ -25,6 +26,13 @@ class Reply(NamedTuple):
     reading: Reading
 
 
+class Moment(NamedTuple):
+    """A point in time of this process; `Writer.elapsed_ms` says how long ago it was."""
+
+    monotonic_seconds: float
+    wall_seconds: float
+
+
 class Writer:
     """A store together with the clock and the versions that its writes are stamped with."""
 
@@ -34,11 +42,14 @@ class Writer:
         retention_seconds: float,
         now: Callable[[], float],
         new_version: Callable[[], str],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._put_many: PutMany | None = getattr(store, "put_many", None)
         self._retention_ms = int(retention_seconds * 1000)
         self._clock = StoreClock(now)
+        self._now = now
+        self._monotonic = monotonic
         self._new_version = new_version
         self.tally = Tally()
 
@@ -59,6 +70,19 @@ class Writer:
     def local_ms(self) -> int:
         """Return this machine's clock, epoch milliseconds."""
         return self._clock.local_ms()
+
+    def moment(self) -> Moment:
+        """Return now, for `elapsed_ms`."""
+        return Moment(self._monotonic(), self._now())
+
+    def elapsed_ms(self, since: Moment) -> int:
+        """Return how much time has passed since `since`, at least.
+
+        The monotonic clock cannot be set back, and the wall clock counts a pause of the machine
+        that the other may not (a virtual machine that was suspended): the longer one is right.
+        """
+        seconds = max(self._monotonic() - since.monotonic_seconds, self._now() - since.wall_seconds)
+        return int(seconds * 1000)
 
     def put_many(self, writes: Sequence[Write]) -> list[Reply]:
         """Write each record on its condition, in as few requests as the store can.
