@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cxone_idem.clock import Reading
     from cxone_idem.holdings import Holdings
-    from cxone_idem.store import Answer
+    from cxone_idem.store import Answer, Budget
     from cxone_idem.writer import Writer
 
 logger = logging.getLogger("cxone_idem")
@@ -59,6 +59,7 @@ class Acquisition:
         writer: Writer,
         holdings: Holdings,
         lease_ms: Callable[[], int],
+        budget: Budget,
         max_attempts: int,
     ) -> None:
         self.key = wanted.key
@@ -70,6 +71,7 @@ class Acquisition:
         self._writer = writer
         self._holdings = holdings
         self._lease_ms = lease_ms
+        self.budget = budget
         self._max_attempts = max_attempts
         self._needed_ms = 0
         self._told = True
@@ -88,7 +90,9 @@ class Acquisition:
         stamp = self._writer.stamp(self._needed_ms)
         _, origin, fingerprint = self._wanted
         attempted = protocol.claimed(self.where, self._seen, stamp, origin, fingerprint)
-        self._claim = Claimed(self.key, attempted, self._writer, self._holdings, self._lease_ms)
+        self._claim = Claimed(
+            self.key, attempted, self._writer, self._holdings, self._lease_ms, self.budget
+        )
         return Write(attempted, self._seen.version if self._seen else None)
 
     def take(self, answer: Answer | StoreError, reading: Reading) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.aws_client import ProcessClient
 from cxone_idem.chance import random_share
 from cxone_idem.errors import QueueError
 from cxone_idem.sqs_queue import (
@@ -38,9 +40,8 @@ class Aligner:
     """
 
     def __init__(self, client: Any = None, share: Callable[[], float] = random_share) -> None:
-        if client is None:
-            client = create_client(attempts=1, answer_seconds=ANSWER_SECONDS)
-        self._client = client
+        create = partial(create_client, attempts=1, answer_seconds=ANSWER_SECONDS)
+        self._client = ProcessClient(create, client)
         self._share = share
 
     def align(self, outcomes: Sequence[Outcome], invocation: Invocation) -> None:
@@ -49,7 +50,8 @@ class Aligner:
         arn = outcomes[0].message.queue_arn if outcomes else ""
         if not wanted or not arn.startswith("arn:"):
             return
-        queue = SqsQueue(self._client, url_of(self._client, arn))
+        client = self._client()
+        queue = SqsQueue(client, url_of(client, arn))
         unchanged, reason = self._change(queue, wanted, invocation)
         if unchanged:
             logger.warning(

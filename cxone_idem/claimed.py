@@ -12,6 +12,7 @@ from cxone_idem import protocol
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.held_record import HeldRecord, write_all
 from cxone_idem.record import Record, State
+from cxone_idem.store import ATTEMPTS, NO_DEADLINE, Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,16 +42,17 @@ NO_RESULT: Final = _Result.NONE_GIVEN
 class Claimed:
     """A claim this process holds: do the work, then `complete` it. Truthy; thread-safe."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 -- what is held, and what this process writes with
         self,
         key: str,
         record: Record,
         writer: Writer,
         holdings: Holdings,
         lease_ms: Callable[[], int],
+        budget: Budget = NO_DEADLINE,
     ) -> None:
         self.key = key
-        self._held = HeldRecord(key, record, writer)
+        self._held = HeldRecord(key, record, writer, budget)
         self._writer = writer
         self._holdings = holdings
         self._lease_ms = lease_ms
@@ -197,14 +199,15 @@ def complete_all(
 
 
 def release_all(
-    claims: Sequence[Claimed], writer: Writer, *, begun: bool
+    claims: Sequence[Claimed], writer: Writer, *, begun: bool, attempts: int = ATTEMPTS
 ) -> list[IdemError | None]:
     """Release many claims in as few requests as the store can; return each one's error.
 
     What was not `begun` under any of them was no attempt.
     """
     change = protocol.released if begun else protocol.returned
-    errors = write_all([claim._held for claim in claims], change, writer)  # noqa: SLF001 -- as above
+    held = [claim._held for claim in claims]  # noqa: SLF001 -- as above
+    errors = write_all(held, change, writer, attempts=attempts)
     for claim in claims:
         claim._holdings.drop(claim)  # noqa: SLF001 -- as above
         if claim.record.state is State.DONE:  # by a transaction whose answer was lost

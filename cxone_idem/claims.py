@@ -160,7 +160,9 @@ class Claims:
         return [way.outcome for way in ways if way.outcome is not None]
 
     def _send(self, ways: Sequence[Acquisition]) -> None:
-        replies = self._writer.put_many([way.next_write() for way in ways])
+        if not ways:
+            return
+        replies = self._writer.put_many([way.next_write() for way in ways], ways[0].budget)
         for way, reply in zip(ways, replies, strict=True):
             way.take(*reply)
         self._follow_up(ways)
@@ -200,6 +202,7 @@ class Claims:
             self._writer,
             self._holdings,
             lambda: invocation.lease_ms(self.config.lease_seconds),
+            invocation.budget(),
             self.config.max_attempts,
         )
         unrecorded = self._done_but_unrecorded(wanted.key, where)
@@ -210,6 +213,7 @@ class Claims:
 
     def _free(self, claims: list[Claimed]) -> None:
         """Try once to release claims that may stand in the store, so that nobody waits them out."""
-        for claim, error in zip(claims, self.release_all(claims, begun=False), strict=True):
+        errors = release_all(claims, self._writer, begun=False, attempts=1)
+        for claim, error in zip(claims, errors, strict=True):
             if error:
                 logger.debug("key %r was not released: %s", claim.key, error)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import (
-    BotoCoreError,
     ClientError,
     ConnectionError,  # noqa: A004 -- botocore's name
     HTTPClientError,
@@ -15,19 +15,23 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from cxone_idem.aws_client import NoAnswerInTimeError
 from cxone_idem.errors import StoreError
-from cxone_idem.item import ForeignItemError, Item, Layout
+from cxone_idem.item import ForeignItemError, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cxone_idem.record import Record
 
+# A statement of a batch says the same in shorter words (`BatchStatementError.Code`).
 _THROTTLED = frozenset(
     {
         "LimitExceededException",
+        "ProvisionedThroughputExceeded",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
+        "ThrottlingError",
         "ThrottlingException",
     }
 )
@@ -40,7 +44,22 @@ FORBIDDEN = frozenset(
         "UnrecognizedClientException",
     }
 )
-_CONFLICTS = frozenset({"ReplicatedWriteConflictException", "TransactionConflictException"})
+_MISSING = frozenset({"ResourceNotFound", "ResourceNotFoundException"})
+LASTING = FORBIDDEN | _MISSING
+"""What every write of this process fails for until somebody changes something."""
+
+# DynamoDB executed nothing: the write met another Region's, or a transaction.
+CONFLICTS = frozenset(
+    {"ReplicatedWriteConflictException", "TransactionConflict", "TransactionConflictException"}
+)
+_SERVER_ERRORS = frozenset({"InternalServerError", "ServiceUnavailable"})
+# What DynamoDB's ValidationException says of a table whose key is not one text of that name.
+_OTHER_KEY = re.compile(
+    r"missing the key|key element does not match|required keys was not given|type mismatch for key"
+    r"|number of conditions on the keys",
+    re.IGNORECASE,
+)
+_KMS = re.compile(r"\bkms\b", re.IGNORECASE)
 _SERVER_ERROR_STATUS = 500
 
 
@@ -59,10 +78,30 @@ def _epoch_seconds(date: str) -> int | None:
         return None
 
 
-def read_item(item: Item | None, layout: Layout, table: str, operation: str) -> Record | None:
-    """Return the record that an item stands for; raise `StoreError` if it is not one of ours."""
+class Source(NamedTuple):
+    """Where an answer came from: the table, its attribute names and the operation."""
+
+    table: str
+    layout: Layout
+    operation: str
+
+
+def read_item(item: Any, partition_key: str, source: Source) -> Record | None:
+    """Return the record that an item at `partition_key` stands for; None if there is no item.
+
+    Raises `StoreError` if the item is not one of ours, or of another key: then the answer belongs
+    to another request.
+    """
+    table, layout, operation = source
     if item is None:
         return None
+    if not isinstance(item, dict) or item.get(layout.partition_key) != {"S": partition_key}:
+        problem = (
+            "DynamoDB answered with the item of another key, so the answer belongs to another"
+            " request; retrying helps. If processes share this client after a fork, give each"
+            " process a client of its own"
+        )
+        raise StoreError(problem, table, operation, outcome_unknown=True)
     try:
         return layout.to_record(item)
     except ForeignItemError as error:
@@ -72,19 +111,7 @@ def read_item(item: Item | None, layout: Layout, table: str, operation: str) -> 
             " help: delete the item, or give this consumer a table or CXONE_IDEM_NAMESPACE of its"
             " own"
         )
-        raise StoreError(problem, table, operation) from error
-
-
-def is_untried_conflict(error: ClientError) -> bool:
-    """Tell whether a write was rejected because it met another, and the SDK left it at that.
-
-    botocore retries `ReplicatedWriteConflictException` since its model calls it retryable (1.44
-    does, 1.38 did not) and `TransactionConflictException` never.
-    """
-    metadata = error.response.get("ResponseMetadata", {})
-    return (
-        error.response["Error"].get("Code") in _CONFLICTS and metadata.get("RetryAttempts", 0) == 0
-    )
+        raise StoreError(problem, table, operation, retryable=False) from error
 
 
 def from_response(error: ClientError, table: str, operation: str) -> StoreError:
@@ -93,48 +120,96 @@ def from_response(error: ClientError, table: str, operation: str) -> StoreError:
     said = error.response["Error"].get("Message", "")
     metadata = error.response.get("ResponseMetadata", {})
     server_error = metadata.get("HTTPStatusCode", 0) >= _SERVER_ERROR_STATUS
-    if code == "ResourceNotFoundException":
-        problem = (
-            "there is no such table in this account and region; retrying does not help: create it"
-            " or set CXONE_IDEM_TABLE and AWS_REGION"
-        )
-    elif code in FORBIDDEN:
-        problem = (
-            f"AWS refused the caller ({said}); retrying does not help: allow dynamodb:"
-            f"{operation} on the table to the caller's role"
-        )
-    elif code in _THROTTLED:
-        problem = (
-            f"DynamoDB throttled the request ({said}); retrying helps: let the message come back,"
-            " and give the table on-demand or more capacity if this goes on"
-        )
-    elif code in _CONFLICTS:
-        problem = f"another write got in the way ({said}); retrying helps"
-    elif server_error:
-        problem = f"DynamoDB failed ({said}); retrying helps"
-    else:
-        problem = f"DynamoDB rejected the request ({said}); retrying does not help"
+    failure = _failure(code, said, operation, server_error=server_error)
     return StoreError(
-        problem,
+        failure.problem,
         table,
         operation,
         code,
         metadata.get("RequestId"),
         # An attempt before this one may have been executed and its answer lost.
         server_error or metadata.get("RetryAttempts", 0) > 0,
+        failure.retryable,
+        metadata.get("RetryAttempts", 0) + 1,
     )
 
 
-def from_sdk(error: BotoCoreError, table: str, operation: str) -> StoreError:
-    """Turn a failure to get any answer into a `StoreError`."""
+def from_statement(error: Mapping[str, Any], table: str, operation: str) -> StoreError:
+    """Turn the error of one statement of a batch into a `StoreError`."""
+    code, said = str(error.get("Code", "")), str(error.get("Message", ""))
+    failure = _failure(code, said, operation, server_error=code in _SERVER_ERRORS)
+    known = code in _THROTTLED | CONFLICTS | FORBIDDEN | _MISSING or not failure.retryable
+    return StoreError(failure.problem, table, operation, code, None, not known, failure.retryable)
+
+
+class _Failure(NamedTuple):
+    problem: str
+    retryable: bool
+
+
+_MEANINGS = (
+    (
+        _MISSING,
+        (
+            "there is no such table in this account and region; retrying does not help: create it"
+            " or set CXONE_IDEM_TABLE and AWS_REGION"
+        ),
+        False,
+    ),
+    (
+        _THROTTLED,
+        (
+            "DynamoDB throttled the request ({said}); retrying helps: let the message come back,"
+            " and give the table on-demand or more capacity if this goes on"
+        ),
+        True,
+    ),
+    (CONFLICTS, "another write got in the way ({said}); retrying helps", True),
+)
+"""What DynamoDB's error codes mean, and whether retrying helps."""
+
+_FORBIDDEN_ADVICE = (
+    "AWS refused the caller ({said}); retrying does not help: allow dynamodb:{operation} on the"
+    " table to the caller's role, and check that its credentials are still valid"
+)
+_KMS_ADVICE = (
+    "AWS refused the caller the table's KMS key ({said}); retrying does not help: allow"
+    " kms:Decrypt on the key to the caller's role, in the role and in the key's policy, and make"
+    " sure that the key is enabled"
+)
+_OTHER_KEY_ADVICE = (
+    "the table's key is not one text attribute of the expected name ({said}); retrying does not"
+    " help: use a table without a sort key, and set CXONE_IDEM_PARTITION_KEY to the name of its"
+    " partition key (`cxone-idem create-table` makes such a table)"
+)
+_REJECTED = "DynamoDB rejected the request ({said}); retrying does not help"
+
+
+def _failure(code: str, said: str, operation: str, *, server_error: bool) -> _Failure:
+    for codes, problem, retryable in _MEANINGS:
+        if code in codes:
+            return _Failure(problem.format(said=said, operation=operation), retryable)
+    if server_error:
+        return _Failure(f"DynamoDB failed ({said}); retrying helps", retryable=True)
+    if code in FORBIDDEN:
+        problem = _KMS_ADVICE if _KMS.search(said) else _FORBIDDEN_ADVICE
+        return _Failure(problem.format(said=said, operation=operation), retryable=False)
+    problem = _OTHER_KEY_ADVICE if _OTHER_KEY.search(said) else _REJECTED
+    return _Failure(problem.format(said=said), retryable=False)
+
+
+def from_sdk(error: Exception, table: str, operation: str, attempts: int = 1) -> StoreError:
+    """Turn a failure to get any answer, after `attempts` of the SDK, into a `StoreError`."""
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         problem = f"{error}; retrying does not help: give the consumer a role or credentials"
-        return StoreError(problem, table, operation)
-    if isinstance(error, (ConnectionError, HTTPClientError)):
+        return StoreError(problem, table, operation, retryable=False)
+    if isinstance(error, (ConnectionError, HTTPClientError, NoAnswerInTimeError)):
+        why = str(error) or "no answer in the time that is left of the invocation"
         problem = (
-            f"DynamoDB could not be reached ({error}); retrying helps once it can: check the"
+            f"DynamoDB could not be reached ({why}); retrying helps once it can: check the"
             " region, AWS_ENDPOINT_URL_DYNAMODB, the VPC endpoint and the security group"
         )
-        return StoreError(problem, table, operation, outcome_unknown=True)
-    problem = f"the AWS SDK failed ({error}); whether retrying helps is not known"
+        return StoreError(problem, table, operation, outcome_unknown=True, attempts=attempts)
+    kind = type(error).__name__
+    problem = f"the AWS SDK failed ({kind}: {error}); whether retrying helps is not known"
     return StoreError(problem, table, operation, outcome_unknown=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cxone_idem.dynamodb import create_client
-from cxone_idem.dynamodb_answer import date_seconds, from_response, from_sdk, read_item
+from cxone_idem.dynamodb_answer import Source, date_seconds, from_response, from_sdk, read_item
+from cxone_idem.dynamodb_request import create_client
 from cxone_idem.item import Layout
 
 if TYPE_CHECKING:
@@ -48,5 +48,7 @@ class RecordReader:
             raise from_response(error, self._table, _OPERATION) from error
         except BotoCoreError as error:
             raise from_sdk(error, self._table, _OPERATION) from error
-        record = read_item(response.get("Item"), self._layout, self._table, _OPERATION)
+        record = read_item(
+            response.get("Item"), partition_key, Source(self._table, self._layout, _OPERATION)
+        )
         return Look(record, date_seconds(response))

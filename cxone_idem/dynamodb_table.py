@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from cxone_idem.dynamodb import create_client
 from cxone_idem.dynamodb_answer import from_response, from_sdk
+from cxone_idem.dynamodb_request import create_client
 from cxone_idem.errors import StoreError
 
 if TYPE_CHECKING:

@@ -154,7 +154,8 @@ class StoreError(IdemError):
 
     `code` and `request_id` are AWS's own (None if it never answered). `outcome_unknown` is True
     if the write may have happened all the same. `retryable` is False if the same request would
-    fail again until somebody changes something: a missing table, a missing permission.
+    fail again until somebody changes something: a missing table, a missing permission. `attempts`
+    says how often it was sent.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 -- positional, so that the error survives pickling between processes
@@ -166,8 +167,11 @@ class StoreError(IdemError):
         request_id: str | None = None,
         outcome_unknown: bool = False,  # noqa: FBT001, FBT002 -- as above
         retryable: bool = True,  # noqa: FBT001, FBT002 -- as above
+        attempts: int = 1,
     ) -> None:
-        super().__init__(problem, table, operation, code, request_id, outcome_unknown, retryable)
+        super().__init__(
+            problem, table, operation, code, request_id, outcome_unknown, retryable, attempts
+        )
         self.problem = problem
         self.table = table
         self.operation = operation
@@ -175,6 +179,7 @@ class StoreError(IdemError):
         self.request_id = request_id
         self.outcome_unknown = outcome_unknown
         self.retryable = retryable
+        self.attempts = attempts
 
     def __str__(self) -> str:
         evidence = self.operation
@@ -184,6 +189,8 @@ class StoreError(IdemError):
             evidence += f", code {self.code}"
         if self.request_id:
             evidence += f", request id {self.request_id}"
+        if self.attempts > 1:
+            evidence += f", {self.attempts} attempts"
         return f"{self.problem} ({evidence})"
 
 

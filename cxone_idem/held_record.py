@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 from cxone_idem import protocol
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.record import Record, State
-from cxone_idem.store import Write
+from cxone_idem.store import ATTEMPTS, Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxone_idem.clock import Reading
     from cxone_idem.protocol import Stamp
-    from cxone_idem.store import Answer
+    from cxone_idem.store import Answer, Budget
     from cxone_idem.writer import Writer
 
     Change = Callable[[Record, Stamp], Record]
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 class HeldRecord:
     """What this process last wrote under a claim. Hold `lock` around `write`."""
 
-    def __init__(self, key: str, record: Record, writer: Writer) -> None:
+    def __init__(self, key: str, record: Record, writer: Writer, budget: Budget) -> None:
         self.key = key
         self.record = record
         self.lock = Lock()
+        self.budget = budget
+        """How long a write may take: as long as the invocation that claimed."""
         self._writer = writer
         # Writes whose answer never came: any of them may be what stands in the store.
         self._unanswered: list[Record] = []
@@ -39,7 +41,7 @@ class HeldRecord:
         """Write the record as `change` makes it, against the version this claim wrote last."""
         while True:
             write = self.next_write(change, lease_ms)
-            ((answer, reading),) = self._writer.put_many([write])
+            ((answer, reading),) = self._writer.put_many([write], self.budget)
             if self.take(write.record, answer):
                 return reading
 
@@ -89,18 +91,25 @@ class Companion(Protocol):
 
 
 def write_all(
-    held: Sequence[HeldRecord], change: Change, writer: Writer, beside: Sequence[Companion] = ()
+    held: Sequence[HeldRecord],
+    change: Change,
+    writer: Writer,
+    beside: Sequence[Companion] = (),
+    attempts: int = ATTEMPTS,
 ) -> list[IdemError | None]:
     """Change many records in as few requests as the store can; return each one's error, or None.
 
     The writes of those `beside`, of other keys, go along in the same requests.
     """
+    if not held:
+        return []
+    budget = held[0].budget._replace(attempts=attempts)
     with ExitStack() as locks:
         for one in held:
             locks.enter_context(one.lock)
         plans = [_plan(one, change) for one in held]
         writes = [plan for plan in plans if isinstance(plan, Write)]
-        replies = iter(writer.put_many([*writes, *(one.next_write() for one in beside)]))
+        replies = iter(writer.put_many([*writes, *(one.next_write() for one in beside)], budget))
         errors = [
             _finish(one, plan, next(replies).answer, change) if isinstance(plan, Write) else plan
             for one, plan in zip(held, plans, strict=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from cxone_idem.errors import ConfigError, QueueError
+from cxone_idem.aws_client import new_client
+from cxone_idem.errors import QueueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,12 +40,7 @@ def create_client(*, attempts: int, answer_seconds: float) -> Any:
         read_timeout=answer_seconds,
         retries={"mode": "standard", "total_max_attempts": attempts},
     )
-    try:
-        return botocore.session.get_session().create_client("sqs", config=config)
-    except NoRegionError:
-        raise ConfigError(
-            ("no AWS region is set: set AWS_REGION (on Lambda it always is)",)
-        ) from None
+    return new_client("sqs", config)
 
 
 def open_queue(client: Any, name_or_url: str) -> SqsQueue:

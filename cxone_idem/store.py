@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cxone_idem.errors import IdemError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cxone_idem.errors import StoreError
     from cxone_idem.record import Record
@@ -32,6 +33,21 @@ class Write(NamedTuple):
     expected_version: str | None
 
 
+class Budget(NamedTuple):
+    """How long and how often a store may try."""
+
+    seconds_left: Callable[[], float]
+    """Returns the seconds until the store must have answered."""
+    attempts: int
+    """How often the store may send a write that fails for a passing reason."""
+
+
+ATTEMPTS = 4
+"""As many as the AWS SDK makes for DynamoDB in its standard mode."""
+
+NO_DEADLINE = Budget(lambda: math.inf, ATTEMPTS)
+
+
 class Store(Protocol):
     """Where records live. An implementation must make `put_if` one atomic step."""
 
@@ -44,13 +60,15 @@ class Store(Protocol):
 
 
 class BatchStore(Store, Protocol):
-    """A store that takes several writes in one request."""
+    """A store that takes several writes in one request, and keeps to a budget of time."""
 
-    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+    def put_many(
+        self, writes: Sequence[Write], budget: Budget = NO_DEADLINE
+    ) -> list[Answer | StoreError]:
         """Do what `put_if` does for each write, of different keys, and answer in their order.
 
-        One write's fate says nothing of another's, and a failure is an answer too. A refusal may
-        leave untold what stands there (`Answer.told`).
+        The outcome of one write says nothing of another's, and a failure is an answer too. No
+        request begins, and no pause, for which the budget has no time.
         """
 
 

@@ -14,9 +14,9 @@ from cxone_idem.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cxone_idem.store import Answer, Store, Write
+    from cxone_idem.store import Answer, Budget, Store, Write
 
-    PutMany = Callable[[Sequence[Write]], list[Answer | StoreError]]
+    PutMany = Callable[[Sequence[Write], Budget], list[Answer | StoreError]]
 
 
 class Reply(NamedTuple):
@@ -84,34 +84,40 @@ class Writer:
         seconds = max(self._monotonic() - since.monotonic_seconds, self._now() - since.wall_seconds)
         return int(seconds * 1000)
 
-    def put_many(self, writes: Sequence[Write]) -> list[Reply]:
+    def put_many(self, writes: Sequence[Write], budget: Budget) -> list[Reply]:
         """Write each record on its condition, in as few requests as the store can.
 
         The answers come in the order of the writes; a failure is an answer like another.
         """
-        if self._put_many is None or len(writes) < 2:  # noqa: PLR2004 -- one is not many
-            return [self._put(write) for write in writes]
-        sent_ms = self._clock.local_ms()
-        answers = self._put_many(writes)
-        self.tally.request(self._clock.local_ms() - sent_ms)
-        return [
-            self._reply(sent_ms, write, answer)
-            for write, answer in zip(writes, answers, strict=True)
-        ]
+        if self._put_many is None:
+            return [reply for write in writes for reply in self._send(self._put_one, [write])]
+        if not writes:
+            return []
+        put_many = self._put_many
+        return self._send(lambda writes: put_many(writes, budget), writes)
 
     def transaction_item(self, write: Write) -> Any:
         """Return a write as an entry of the store's transactions; it is not sent."""
         return transaction_item(self._store, write)
 
-    def _put(self, write: Write) -> Reply:
+    def _put_one(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+        return [self._store.put_if(*write) for write in writes]
+
+    def _send(
+        self, put: Callable[[Sequence[Write]], list[Answer | StoreError]], writes: Sequence[Write]
+    ) -> list[Reply]:
         sent_ms = self._clock.local_ms()
-        answer: Answer | StoreError
         try:
-            answer = self._store.put_if(*write)
+            answers = put(writes)
         except StoreError as error:
-            answer = error
+            answers = [error for _ in writes]
+        except Exception as error:  # noqa: BLE001 -- whatever a store raises, the write may have landed
+            answers = [_unexpected(error) for _ in writes]
         self.tally.request(self._clock.local_ms() - sent_ms)
-        return self._reply(sent_ms, write, answer)
+        return [
+            self._reply(sent_ms, write, answer)
+            for write, answer in zip(writes, answers, strict=True)
+        ]
 
     def _reply(self, sent_ms: int, write: Write, answer: Answer | StoreError) -> Reply:
         date_seconds = None
@@ -119,3 +125,13 @@ class Writer:
             date_seconds = answer.date_seconds
             self.tally.write(write, answer)
         return Reply(answer, self._clock.observe(sent_ms, date_seconds))
+
+
+def _unexpected(error: Exception) -> StoreError:
+    problem = (
+        f"the store raised {type(error).__name__}, which is none of its errors ({error}); whether"
+        " retrying helps is not known: look at what wraps the store or the AWS SDK"
+    )
+    failure = StoreError(problem, "", "put_if", outcome_unknown=True)
+    failure.__cause__ = error
+    return failure

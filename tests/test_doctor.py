@@ -320,7 +320,7 @@ _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
         {("endpoint", "advice")},
     ),
     "no-time-at-all": (lambda p: p.set_function(Timeout=1), {("sdk-timeouts", "wrong")}),
-    "less-time-than-the-sdk": (lambda p: p.set_function(Timeout=5), {("sdk-timeouts", "advice")}),
+    "less-time-than-the-sdk": (lambda p: p.set_function(Timeout=2), {("sdk-timeouts", "advice")}),
     "table-sorted": (_sorted_table, {("table-key", "wrong"), ("ttl", "wrong")}),
     "table-provisioned": (_provisioned_table, {("capacity", "advice"), ("ttl", "wrong")}),
 }
@@ -368,7 +368,7 @@ def test_faults_are_found_on_an_engine_behind_a_wire(
         plant, found = _WRONG[fault]
         plant(pipeline)
         expected |= found
-    # With a time-out of 5 s a visibility timeout of 60 s is long enough.
+    # With a time-out of 2 s a visibility timeout of 60 s is long enough.
     expected.remove(("visibility-timeout", "wrong"))
     assert set(faults(doctor(pipeline))) == expected
 

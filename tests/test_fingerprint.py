@@ -64,7 +64,7 @@ class Consumer:
 class Grouped(StrictStore):
     """A store that takes many writes in one request."""
 
-    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer | StoreError]:
         return [self.put_if(*write) for write in writes]
 
 

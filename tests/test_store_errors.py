@@ -12,7 +12,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import ConnectionClosedError
 
 from cxone_idem import Config, ConfigError, Deduplicator, DynamoDBStore, StoreError
-from cxone_idem.dynamodb import create_client
+from cxone_idem.dynamodb_request import create_client
 from cxone_idem.record import Record, State
 from examples.local_stack import free_port
 from tests.aws_answers import Body
@@ -142,7 +142,7 @@ def test_the_sdk_gives_up_before_a_lambda_does() -> None:
     """The default client's time-outs are a second each, not the SDK's minute."""
     config = create_client().meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 1)
-    assert config.retries == {"mode": "standard", "total_max_attempts": 4}
+    assert config.retries == {"mode": "standard", "total_max_attempts": 1}
 
 
 def test_endpoint_and_region_are_the_sdks_to_find(monkeypatch: pytest.MonkeyPatch) -> None:

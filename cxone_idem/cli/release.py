@@ -14,10 +14,12 @@ from cxone_idem.cli.sighting import look_up
 from cxone_idem.cli.terminal import narrate
 from cxone_idem.cli.words import duration, origin
 from cxone_idem.config import Config
-from cxone_idem.dynamodb import DynamoDBStore, create_client
+from cxone_idem.dynamodb import DynamoDBStore
+from cxone_idem.dynamodb_request import create_client
 from cxone_idem.errors import ClaimLostError
 from cxone_idem.held_record import HeldRecord
 from cxone_idem.record import State
+from cxone_idem.store import NO_DEADLINE
 from cxone_idem.writer import Writer
 
 if TYPE_CHECKING:
@@ -100,4 +102,4 @@ def _release(key: str, record: Record, config: Config, client: Any) -> None:
         ttl_attribute=config.ttl_attribute,
     )
     writer = Writer(store, config.retention_seconds, time.time, lambda: uuid.uuid4().hex)
-    HeldRecord(key, record, writer).write(protocol.released)
+    HeldRecord(key, record, writer, NO_DEADLINE).write(protocol.released)

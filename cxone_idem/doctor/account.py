@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from cxone_idem.aws_client import new_client
 from cxone_idem.doctor.facts import Unread
-from cxone_idem.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,10 +60,7 @@ class Account:
                 read_timeout=_TIMEOUT_SECONDS,
                 retries={"mode": "standard", "total_max_attempts": 3},
             )
-            try:
-                self._clients[service] = self._session.create_client(service, config=config)
-            except NoRegionError:
-                raise ConfigError(("no AWS region is set: set AWS_REGION",)) from None
+            self._clients[service] = new_client(service, config, self._session)
         return self._clients[service]
 
 

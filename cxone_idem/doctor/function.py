@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cxone_idem.config import NO_NAMESPACE, Config
 from cxone_idem.doctor.facts import Function, Unread
 from cxone_idem.doctor.finding import Check, Finding
-from cxone_idem.dynamodb import PATIENCE_SECONDS
+from cxone_idem.dynamodb_request import REQUEST_SECONDS
 from cxone_idem.errors import ConfigError
 from cxone_idem.setting import variable
 
@@ -100,13 +100,11 @@ def _time(config: Config, function: Function, check: Check) -> Finding:
             "too little time is left from the start on, so that no message is ever started",
             "raise the function's time-out",
         )
-    if seconds <= PATIENCE_SECONDS:
+    if seconds <= REQUEST_SECONDS:
         return check.advice(
-            f"a time-out of {seconds} s; one request to DynamoDB may take {PATIENCE_SECONDS} s with"
-            " its retries",
-            "while DynamoDB is out of reach the invocation is killed before it can say so, and its"
-            " whole batch comes back with nothing logged",
-            f"set the function's time-out above {PATIENCE_SECONDS} s",
+            f"a time-out of {seconds} s; one request to DynamoDB may take {REQUEST_SECONDS} s",
+            "while DynamoDB is out of reach a claim has no time for a second attempt",
+            f"set the function's time-out above {REQUEST_SECONDS} s",
         )
     return check.ok(f"a time-out of {seconds} s")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore, StoreError
 from cxone_idem.record import Record, State
-from cxone_idem.store import Answer
+from cxone_idem.store import NO_DEADLINE, Answer, Budget
 from tests.campaign.plan import COLD_SKEW_SECONDS, LEASE_SECONDS
 
 if TYPE_CHECKING:
@@ -35,10 +35,12 @@ class TimedStore(DynamoDBStore):
         self._note_answered(record, answer)
         return answer
 
-    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+    def put_many(
+        self, writes: Sequence[Write], budget: Budget = NO_DEADLINE
+    ) -> list[Answer | StoreError]:
         for write in writes:
             self._note_sent(write.record)
-        answers = super().put_many(writes)
+        answers = super().put_many(writes, budget)
         for write, answer in zip(writes, answers, strict=True):
             self._note_answered(write.record, answer)
         return answers

@@ -31,7 +31,7 @@ def _stay_stale(self: Claimed) -> None:
 class FirstAnswerForAll(ManyPort):
     """Takes the first answer of a request for the answer to all its writes."""
 
-    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer | StoreError]:
         """Ask for all of the writes; repeat the first answer."""
         answers = super().put_many(writes)
         return [answers[0] for _ in answers]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class ManyPort(Port):
     """A store that takes several writes in one request, and carries out each by itself."""
 
-    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer | StoreError]:
         """Ask for all of the writes at once."""
         return self.ask_all(tuple(Request(Verb.PUT_IF, *write) for write in writes))
 
@@ -37,7 +37,7 @@ class ManyPort(Port):
 class StatementPort(ManyPort):
     """DynamoDB's statements: a refused insert does not tell what stands there."""
 
-    def put_many(self, writes: Sequence[Write]) -> list[Answer | StoreError]:
+    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer | StoreError]:
         """Ask for all of the writes; keep from the library what refused an insert."""
         return [
             answer._replace(seen=None, told=False)
