@@ -17,6 +17,7 @@ ENGINES = [
     "memory",
     "moto",
     pytest.param("ministack", marks=pytest.mark.engine),
+    pytest.param("ministack-untelling", marks=pytest.mark.engine),
     pytest.param("dynamodb-local", marks=pytest.mark.engine),
 ]
 

@@ -56,6 +56,8 @@ class ScriptedDynamoDB:
     def __init__(self) -> None:
         self.script: Any = well
         self.operations: list[str] = []
+        self.connections: list[int] = []
+        """The port that each request came from."""
         self.over = Event()
         server = self
 
@@ -67,6 +69,7 @@ class ScriptedDynamoDB:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 operation = self.headers["X-Amz-Target"].rpartition(".")[2]
                 server.operations.append(operation)
+                server.connections.append(self.client_address[1])
                 answer = server.script(operation, body)
                 if answer is SILENCE:
                     server.over.wait()

@@ -11,7 +11,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ConnectionClosedError
 
-from cxone_idem import Config, ConfigError, Deduplicator, DynamoDBStore, StoreError
+from cxone_idem import Config, ConfigError, Deduplicator, DynamoDBStore, StoreError, sqs_queue
+from cxone_idem.doctor.account import Account
+from cxone_idem.doctor.facts import Unread
 from cxone_idem.dynamodb_request import create_client
 from cxone_idem.record import Record, State
 from examples.local_stack import free_port
@@ -126,6 +128,91 @@ def test_missing_credentials_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     client = boto3.Session().client("dynamodb", endpoint_url="http://127.0.0.1:1")
     with pytest.raises(StoreError, match="give the consumer a role or credentials"):
         Deduplicator(DynamoDBStore("events", client)).claim("k")
+
+
+def test_aws_region_names_the_region_as_in_other_sdks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore reads AWS_DEFAULT_REGION alone; every default client takes AWS_REGION too."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    clients = [create_client(), sqs_queue.create_client(attempts=1, answer_seconds=1)]
+    account = Account()
+    assert [client.meta.region_name for client in clients] == ["eu-central-1"] * 2
+    assert isinstance(account.ask_once("sts", "get_caller_identity", odd=1), Unread)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "advice"),
+    [
+        (
+            "AccessDeniedException",
+            "User is not authorized to perform: kms:Decrypt on this resource",
+            "kms:Decrypt on the key",
+        ),
+        ("AccessDeniedException", "KMS key access denied error", "kms:Decrypt on the key"),
+        ("AccessDeniedException", "not authorized: dynamodb:PutItem", "allow dynamodb:PutItem"),
+        (
+            "ValidationException",
+            "One or more parameter values were invalid: Missing the key sk in the item",
+            "without a sort key",
+        ),
+        (
+            "ValidationException",
+            "One of the required keys was not given a value",
+            "CXONE_IDEM_PARTITION_KEY",
+        ),
+        (
+            "ValidationException",
+            "The provided key element does not match the schema",
+            "CXONE_IDEM_PARTITION_KEY",
+        ),
+        (
+            "ValidationException",
+            "Type mismatch for key id expected: N actual: S",
+            "one text attribute",
+        ),
+    ],
+)
+def test_the_advice_is_for_what_aws_said(code: str, message: str, advice: str) -> None:
+    """A key of KMS, a table with another key: neither is a missing dynamodb:PutItem."""
+    client = client_that_answers(400, code, message)
+    with pytest.raises(StoreError) as caught:
+        Deduplicator(DynamoDBStore("events", client)).claim("k")
+    assert advice in str(caught.value)
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("schema", ["sort key", "other name"])
+def test_a_table_of_another_shape_on_a_real_engine(items: Any, schema: str) -> None:
+    """What engines say of a table with a sort key, or with a key of another name, is understood."""
+    name = f"{items.name}-{schema.replace(' ', '-')}"
+    attributes = ["id", "sk"] if schema == "sort key" else ["pk"]
+    items.client.create_table(
+        TableName=name,
+        KeySchema=[
+            {"AttributeName": one, "KeyType": kind}
+            for one, kind in zip(attributes, ("HASH", "RANGE"), strict=False)
+        ],
+        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in attributes],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    with pytest.raises(StoreError, match="not one text attribute of the expected name"):
+        Deduplicator(DynamoDBStore(name, items.client)).claim("k")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a hook"), KeyError("segment")])
+def test_what_a_hook_raises_is_an_unknown_outcome(error: Exception) -> None:
+    """X-Ray's patch and other hooks raise what they like; the write may have been sent."""
+
+    def raises(**_: object) -> None:
+        raise error
+
+    client = client_that_answers(400, "ThrottlingException")
+    client.meta.events.register_first("before-call.dynamodb", raises)
+    with pytest.raises(StoreError) as caught:
+        Deduplicator(DynamoDBStore("events", client, sleep=lambda _: None)).claim("k")
+    assert caught.value.outcome_unknown
+    assert caught.value.__cause__ is error
 
 
 def test_a_missing_region_is_a_setting_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
