@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cxone_idem.chance import random_share, random_version
 from cxone_idem.claims import Claims
 from cxone_idem.config import Config, checked_workers
+from cxone_idem.frames import let_go
 from cxone_idem.invocation import Invocation
 from cxone_idem.key_quality import KeyQuality
 from cxone_idem.sqs_batch import (
@@ -102,7 +103,9 @@ class Deduplicator(Claims):
         A message fails, and nothing else happens to it, if its handler raises, if it yields no key,
         if its key is in progress elsewhere or if the store cannot tell. Raises `IdemError` if
         `event` is not from SQS or a message has no id, and `TypeError` if `process_event` is no
-        plain function; then the whole batch comes back.
+        plain function; then the whole batch comes back. Raises what failed the messages, too, if
+        retrying cannot help any of them: a `StoreError` such as a missing table, or the `IdemError`
+        of a second function for events that another one did.
         """
         return batch_response(
             self.settle(event, process_event, Invocation(context), max_workers=max_workers)
@@ -124,6 +127,8 @@ class Deduplicator(Claims):
         if self._on_outcome is not None:
             for outcome in outcomes:
                 show(outcome, self._on_outcome)
+        for outcome in outcomes:
+            let_go(outcome.error)
         return outcomes
 
     def _observers(self, invocation: Invocation) -> Sequence[Observer]:

@@ -23,6 +23,7 @@ ROOMS = [
     {"cause"},
     {"errors"},
     {"item", "protocol", "store", "events", "invocation", "clock", "result", "setting", "chance"},
+    {"event_function", "doers", "frames", "workers"},
     {"memory", "dynamodb_answer", "config", "holdings", "fate", "service", "tally"},
     {"writer"},
     {"already_done", "dynamodb_batch", "held_record", "sqs_message", "patience", "subject"},
@@ -37,7 +38,6 @@ ROOMS = [
     {"deduplicator"},
     {"aio_handlers", "aio_threads"},
     {"aio"},
-    {"event_function", "doers"},
     {"decorator"},
     {"__init__"},
     {"testing.events", "testing.rehearsal"},
@@ -122,7 +122,7 @@ import sys, cxone_idem
 deduplicator = cxone_idem.Deduplicator(cxone_idem.MemoryStore())
 deduplicator.claim("k"); deduplicator.complete("k"); deduplicator.claim("k")
 deduplicator.process_batch({"Records": []}, print)
-print(sorted({"decorator", "doers", "event_function", "result"} & {m[11:] for m in sys.modules}))
+print(sorted({"decorator", "result"} & {m[11:] for m in sys.modules}))
 from cxone_idem.decorator import once
 import cxone_idem.decorator
 from cxone_idem import once as exported
