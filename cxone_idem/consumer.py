@@ -89,7 +89,8 @@ class Consumer:
     def _poll(self, arn: str) -> None:
         received = self._receive()
         if received:
-            self._serve([_lambda_record(message, arn) for message in received])
+            # Passed on and not kept here, where the frames of a failure could keep them alive.
+            self._conclude(self._settle([_lambda_record(message, arn) for message in received]))
         self._deduplicator.record_unrecorded()
 
     def _receive(self) -> list[dict[str, Any]]:
@@ -114,11 +115,13 @@ class Consumer:
             self._sleep(min(seconds, _NAP_SECONDS))
             seconds -= _NAP_SECONDS
 
-    def _serve(self, records: Sequence[dict[str, Any]]) -> None:
+    def _settle(self, records: Sequence[dict[str, Any]]) -> list[Outcome]:
         with self._heartbeat.keeping([record["receiptHandle"] for record in records]):
-            outcomes = self._deduplicator.settle(
+            return self._deduplicator.settle(
                 {"Records": records}, self._process_event, self.service
             )
+
+    def _conclude(self, outcomes: Sequence[Outcome]) -> None:
         self._delete(outcomes)
         self._bring_back(outcomes)
 

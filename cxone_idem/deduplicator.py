@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from cxone_idem.chance import random_share, random_version
 from cxone_idem.claims import Claims
 from cxone_idem.config import Config, checked_workers
-from cxone_idem.frames import let_go
 from cxone_idem.invocation import Invocation
 from cxone_idem.key_quality import KeyQuality
 from cxone_idem.sqs_batch import (
@@ -20,6 +19,7 @@ from cxone_idem.sqs_batch import (
     checked_hook,
     settle_batch,
     show,
+    without_frames,
 )
 from cxone_idem.store import AcceptEverything, Store
 
@@ -119,7 +119,19 @@ class Deduplicator(Claims):
         *,
         max_workers: int | None = None,
     ) -> list[Outcome]:
-        """Do what `process_batch` does, in any invocation; say what became of each message."""
+        """Do what `process_batch` does, in any invocation; say what became of each message.
+
+        Who keeps an outcome keeps its error, but not what the handler worked on.
+        """
+        return without_frames(self._settle(event, process_event, invocation, max_workers))
+
+    def _settle(
+        self,
+        event: Any,
+        process_event: Callable[[Envelope], object],
+        invocation: Invocation,
+        max_workers: int | None,
+    ) -> list[Outcome]:
         workers = self.config.max_workers if max_workers is None else checked_workers(max_workers)
         outcomes = settle_batch(self, event, process_event, invocation, workers)
         for observer in self._observers(invocation):
@@ -127,8 +139,6 @@ class Deduplicator(Claims):
         if self._on_outcome is not None:
             for outcome in outcomes:
                 show(outcome, self._on_outcome)
-        for outcome in outcomes:
-            let_go(outcome.error)
         return outcomes
 
     def _observers(self, invocation: Invocation) -> Sequence[Observer]:

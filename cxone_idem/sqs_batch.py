@@ -11,6 +11,7 @@ from cxone_idem.batch_run import BatchRun
 from cxone_idem.errors import StoreError
 from cxone_idem.event_function import check_handler, check_returned, name_of
 from cxone_idem.fate import DELETED, Fate
+from cxone_idem.frames import let_go
 from cxone_idem.outcome_log import tell_all
 from cxone_idem.sqs_message import read_batch
 
@@ -71,6 +72,13 @@ def show(seen: _Seen, observer: Callable[[_Seen], object]) -> None:
         observer(seen)
     except Exception:
         logger.exception("an observer of the batch failed; the outcomes stand as they are")
+
+
+def without_frames(outcomes: list[Outcome]) -> list[Outcome]:
+    """Return `outcomes` once nothing of their messages is kept by their errors."""
+    for outcome in outcomes:
+        let_go(outcome.error)
+    return outcomes
 
 
 def batch_response(outcomes: Sequence[Outcome]) -> BatchResponse:

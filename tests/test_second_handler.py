@@ -84,7 +84,7 @@ def test_behind_it_a_fifo_group_waits(deduplicator: Deduplicator) -> None:
 def test_in_threads_too(deduplicator: Deduplicator, max_workers: int) -> None:
     """Whichever lane meets it."""
     deduplicator.process_batch(batch_of("k", "l"), send_sms, max_workers=max_workers)
-    with pytest.raises(IdemError, match="done by .*send_sms"):
+    with pytest.raises(IdemError, match=r"done by .*send_sms"):
         deduplicator.process_batch(batch_of("k", "l"), write_crm, max_workers=max_workers)
 
 
