@@ -11,8 +11,10 @@ current boto3 goes, binds its client to one loop, and needs each path to the sto
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
 
 from cxone_idem.acquisition import Wanted
@@ -22,17 +24,21 @@ from cxone_idem.already_done import AlreadyDone
 from cxone_idem.claimed import NO_RESULT, Claimed
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import IdemError, InProgressError
+from cxone_idem.event_function import check_handler
 from cxone_idem.invocation import Invocation
-from cxone_idem.sqs_batch import check_callable
+from cxone_idem.job import BatchStoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from cxone_idem.aio_threads import Call
     from cxone_idem.invocation import LambdaContext
     from cxone_idem.outcome import Outcome
     from cxone_idem.record import Origin, Record
     from cxone_idem.sqs_batch import BatchResponse, Envelope
 
+
+logger = logging.getLogger("cxone_idem")
 
 # The connections that the AWS SDK keeps (`max_pool_connections`): more threads would open and drop
 # connections of their own.
@@ -99,7 +105,7 @@ class AsyncDeduplicator:
     ) -> None:
         self._deduplicator = deduplicator
         self._sleep = sleep
-        self._threads = Threads(ThreadPoolExecutor(_THREADS, "cxone_idem-aio"))
+        self._threads = Threads(ThreadPoolExecutor(_THREADS, "cxone_idem-aio").submit)
 
     @classmethod
     def from_environ(
@@ -172,21 +178,42 @@ class AsyncDeduplicator:
         task is cancelled, handlers that are being awaited are cancelled and no other starts; what
         is done is recorded and what is not is given back before the cancellation goes on.
         """
-        check_callable(process_event)
+        check_handler(process_event, awaited=True)
         handlers = Handlers(process_event)
 
         def process() -> BatchResponse:
             return self._deduplicator.process_batch(
-                event, handlers.run, context=context, max_workers=max_workers
+                event, handlers, context=context, max_workers=max_workers
             )
 
-        # A thread of its own: it waits for handlers, which may themselves wait for free threads.
-        with ThreadPoolExecutor(1, "cxone_idem-batch") as pool:
-            return await Threads(pool).call(process, cancel=handlers.stop)
+        try:
+            return await Threads(_start_thread, _no_thread).call(process, cancel=handlers.stop)
+        except BatchStoppedError:
+            raise handlers.end or asyncio.CancelledError from None
 
     def _give_back(self, outcomes: list[Claimed | AlreadyDone | IdemError]) -> None:
         claims = [outcome for outcome in outcomes if isinstance(outcome, Claimed)]
-        self._deduplicator.release_all(claims, begun=False)
+        errors = self._deduplicator.release_all(claims, begun=False)
+        for claim, error in zip(claims, errors, strict=True):
+            if error:
+                logger.warning("key %r was not released: %s", claim.key, error)
+
+
+def _start_thread(batch: Call) -> None:
+    """Have a thread of its own settle a batch.
+
+    It waits for handlers, which may themselves wait for free threads; and no loop that was stopped
+    in mid-batch is to keep the process from its end.
+    """
+    Thread(target=batch, name="cxone_idem-batch", daemon=True).start()
+
+
+def _no_thread(_: Call) -> None:
+    message = (
+        "no thread can be started to settle the batch while its handlers run on the loop, so"
+        " nothing was claimed and no handler ran; retrying helps once the process has fewer threads"
+    )
+    raise IdemError(message)
 
 
 def _plain(key_or_claim: str | Claimed | AsyncClaimed) -> str | Claimed:

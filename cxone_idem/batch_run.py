@@ -12,9 +12,11 @@ from cxone_idem.committer import Committer
 from cxone_idem.current import under
 from cxone_idem.errors import IdemError
 from cxone_idem.fate import DELETED, Fate
+from cxone_idem.frames import let_go
 from cxone_idem.job import Job, lanes, refusal
-from cxone_idem.outcome_log import tell
+from cxone_idem.outcome_log import tell, tell_no_time
 from cxone_idem.record import State
+from cxone_idem.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,17 +35,19 @@ _CHUNK = 25
 
 
 class BatchRun:
-    """Settles the messages of one invocation. `run` does the work of one event."""
+    """Settles the messages of one invocation. `run` does the work of one event, as `name`."""
 
     def __init__(
         self,
         claims: Claims,
         run: Callable[[dict[str, Any]], None],
+        name: str,
         invocation: Invocation,
         max_workers: int,
     ) -> None:
         self._claims = claims
         self._run = run
+        self._name = name
         self._invocation = invocation
         self._max_workers = max_workers
         self._committer = Committer(claims)
@@ -56,6 +60,8 @@ class BatchRun:
         self._patience = claims.patience(invocation)
         self._ahead = ClaimsAhead(claims, invocation, self._committer)
         self._stopping = False
+        self._left_at_end = ""
+        """How much time there was when it turned out to be too little."""
         self._last: Job | None = None
 
     def settle(self, messages: Sequence[Message]) -> list[Outcome]:
@@ -72,8 +78,13 @@ class BatchRun:
                 jobs += chunk
                 waiting += self._settle_chunk(chunk, chunk, last=len(jobs) == len(messages))
             self._wait_for(waiting)
+        except BaseException:
+            for job in jobs:
+                let_go(job.error)
+            raise
         finally:
             self._note_completions()
+        self._tell_no_time(jobs)
         return [job.outcome() for job in jobs]
 
     def _wait_for(self, waiting: list[Job]) -> None:
@@ -106,11 +117,8 @@ class BatchRun:
             if self._max_workers == 1:
                 self._last = jobs[-1] if last else None
                 return self._settle_lane(jobs)
-            # Imported here: who asks for no threads does not pay for them in each cold start.
-            from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
-            with ThreadPoolExecutor(self._max_workers) as pool:
-                return [*chain.from_iterable(pool.map(self._settle_lane, lanes(jobs)))]
+            workers = Workers(self._settle_lane, lanes(jobs))
+            return [*chain.from_iterable(workers.run(self._max_workers))]
         finally:
             self._ahead.give_back_unused()
 
@@ -164,19 +172,32 @@ class BatchRun:
             with under(None):
                 return Fate.UNPROTECTED if job.works(self._run) else Fate.HANDLER_FAILED
         outcome = self._ahead.outcome(job)
-        job.note(outcome)
         if isinstance(outcome, IdemError):
+            job.note(outcome)
             return refusal(outcome)
         if isinstance(outcome, AlreadyDone):
-            self._done.setdefault(job.key, outcome.record)
-            return Fate.ALREADY_DONE
+            job.note(outcome)
+            return self._fate_of_done(job, outcome)
+        if self._out_of_time():  # asked last of all, as the claim may have taken long
+            self._ahead.give_back([outcome], begun=False)
+            return Fate.NO_TIME
+        job.note(outcome)
         return self._run_claimed(job, outcome)
 
+    def _fate_of_done(self, job: Job, done: AlreadyDone) -> Fate:
+        try:
+            self._claims.doers.check(job.key, self._name)
+        except IdemError as error:
+            job.error = error
+            return Fate.SECOND_HANDLER
+        self._done.setdefault(job.key, done.record)
+        return Fate.ALREADY_DONE
+
     def _fate_without_asking(self, job: Job) -> Fate | None:
-        if job.message.group in self._blocked_groups:
-            return Fate.GROUP_BLOCKED
         if self._out_of_time():
             return Fate.NO_TIME
+        if job.message.group in self._blocked_groups:
+            return Fate.GROUP_BLOCKED
         if job.fate is None and job.key in self._done:
             return job.fate_after(self._done[job.key])
         return job.fate
@@ -197,13 +218,24 @@ class BatchRun:
                 job.message.id,
                 exc_info=job.error,
             )
+        self._claims.doers.note(job.key, self._name)
         self._done[job.key] = claim.record
         self._completing[claim] = job
         self._committer.submit(claim, last=job is self._last)
         return Fate.COMPLETED
 
     def _out_of_time(self) -> bool:
-        return self._invocation.spare_seconds(self._claims.config.min_remaining_seconds) < 0
+        if self._invocation.spare_seconds(self._claims.config.min_remaining_seconds) >= 0:
+            return False
+        self._left_at_end = self._left_at_end or self._invocation.left()
+        return True
+
+    def _tell_no_time(self, jobs: list[Job]) -> None:
+        not_started = sum(job.fate is Fate.NO_TIME for job in jobs)
+        if not_started and self._left_at_end:
+            tell_no_time(
+                not_started, len(jobs), self._left_at_end, self._claims.config.min_remaining_seconds
+            )
 
     def _note_completions(self) -> None:
         for claim, error in self._committer.close().items():

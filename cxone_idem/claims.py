@@ -10,6 +10,7 @@ from cxone_idem.acquisition import Acquisition, Wanted
 from cxone_idem.chance import random_share, random_version
 from cxone_idem.claimed import NO_RESULT, Claimed, complete_all, release_all
 from cxone_idem.config import Config
+from cxone_idem.doers import Doers
 from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
 from cxone_idem.events import checked_key
 from cxone_idem.holdings import Holdings
@@ -45,6 +46,7 @@ class Claims:
     ) -> None:
         self.config = Config() if config is None else config
         self.sleep = sleep
+        self.doers = Doers()
         self._share = share
         self._holdings = Holdings()
         if self.config.disabled:
@@ -114,6 +116,10 @@ class Claims:
     def record_unrecorded(self) -> None:
         """Try again to record work that is done, but whose completion the store did not take."""
         self._holdings.record_unrecorded()
+
+    def remember_unrecorded(self, claim: Claimed) -> None:
+        """Keep in mind work that is done, so as to record it at the next chance."""
+        self._holdings.remember_unrecorded(claim)
 
     def _held(self, key_or_claim: str | Claimed) -> Claimed:
         if isinstance(key_or_claim, Claimed):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cxone_idem.claimed import Claimed
 from cxone_idem.errors import IdemError
+from cxone_idem.frames import let_go
 from cxone_idem.record import State
 
 if TYPE_CHECKING:
@@ -80,7 +81,11 @@ class ClaimsAhead:
 
     def give_back(self, claims: list[Claimed], *, begun: bool) -> None:
         """Release claims; one that cannot be released ends with its lease."""
-        errors = self._claims.release_all(claims, begun=begun)
-        for claim, error in zip(claims, errors, strict=True):
-            if error and claim.record.state is not State.DONE:  # a handler's transaction commits it
-                logger.warning("key %r was not released: %s", claim.key, error)
+        _tell_kept(claims, self._claims.release_all(claims, begun=begun))
+
+
+def _tell_kept(claims: list[Claimed], errors: list[IdemError | None]) -> None:
+    for claim, error in zip(claims, errors, strict=True):
+        if error and claim.record.state is not State.DONE:  # a handler's transaction commits it
+            logger.warning("key %r was not released: %s", claim.key, error)
+        let_go(error)

@@ -6,8 +6,14 @@ while handlers run. A completion waits a millisecond for others, and for the gro
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
+from contextvars import copy_context
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
+
+from cxone_idem.errors import StoreError
+from cxone_idem.record import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +27,19 @@ if TYPE_CHECKING:
 # effect and its record; and enough for a batch of handlers that only touch memory to end together.
 _LINGER_SECONDS = 0.001
 
+logger = logging.getLogger("cxone_idem")
+
 
 class Committer:
-    """Completes claims in a thread of its own, from the first one until `close`."""
+    """Completes claims in a thread of its own, from the first one until `close`.
+
+    What it is given is done, so whatever goes wrong here is that completion's error and is never
+    raised. Where no thread can be started, `submit` completes.
+    """
 
     def __init__(self, claims: Claims) -> None:
         self._claims = claims
+        self._context = copy_context()
         self._changed = Condition()
         self._waiting: list[Claimed] = []
         self._errors: dict[Claimed, IdemError | None] = {}
@@ -34,24 +47,21 @@ class Committer:
         self._all_here = False
         """No other completion will join those that wait."""
         self._thread: Thread | None = None
-        self._failure: BaseException | None = None
 
     def submit(self, claim: Claimed, *, last: bool) -> None:
         """Have `claim` completed within a group; at once, here, if it is the only one.
 
         After the `last` one there is nothing to do meanwhile, so it is not worth a thread.
         """
-        if last and self._thread is None:
-            self._commit([claim])
-            return
         with self._changed:
-            self._waiting.append(claim)
-            self._all_here = last
-            if self._thread is None:
-                self._thread = Thread(target=self._work, name="cxone_idem-committer", daemon=True)
-                self._thread.start()
-            if last or len(self._waiting) == 1:
-                self._changed.notify()
+            served = self._thread is not None or (not last and self._start())
+            if served:
+                self._waiting.append(claim)
+                self._all_here = last
+                if last or len(self._waiting) == 1:
+                    self._changed.notify()
+        if not served:
+            self._commit([claim])
 
     def carry(self, ways: Sequence[Acquisition]) -> None:
         """Send the next writes of `ways` along with the completions that wait, if there are any."""
@@ -67,19 +77,49 @@ class Committer:
             self._changed.notify()
         if self._thread is not None:
             self._thread.join()
-        if self._failure is not None:
-            raise self._failure
         return self._errors
 
-    def _work(self) -> None:
+    def _start(self) -> bool:
+        """Start the thread; tell whether there was one to be had."""
+        work = (self._work,)
+        thread = Thread(
+            target=self._context.run, args=work, name="cxone_idem-committer", daemon=True
+        )
         try:
-            while group := self._next_group():
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
+
+    def _work(self) -> None:
+        while group := self._next_group():
+            with suppress(BaseException):  # `_commit` has said it, and others wait for this thread
                 self._commit(group)
-        except BaseException as failure:  # noqa: BLE001 -- raised again in the thread that closes
-            self._failure = failure
 
     def _commit(self, group: list[Claimed], beside: Sequence[Acquisition] = ()) -> None:
-        self._errors.update(zip(group, self._claims.complete_all(group, beside), strict=True))
+        try:
+            errors = self._claims.complete_all(group, beside)
+        except BaseException as error:
+            self._errors.update({claim: self._unrecorded(claim, error) for claim in group})
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._errors.update(zip(group, errors, strict=True))
+
+    def _unrecorded(self, claim: Claimed, cause: BaseException) -> IdemError | None:
+        """Remember what was done under `claim`, as nobody knows whether it was recorded."""
+        if claim.record.state is State.DONE:
+            return None
+        self._claims.remember_unrecorded(claim)
+        logger.error("key %r was not completed", claim.key, exc_info=cause)
+        problem = (
+            f"an unexpected {type(cause).__name__} came out of the completion ({cause}); retrying"
+            " helps, and this process does it by itself"
+        )
+        error = StoreError(problem, "", "complete", outcome_unknown=True)
+        error.__cause__ = cause
+        return error
 
     def _next_group(self) -> list[Claimed]:
         """Return what is to be completed next; nothing once all is."""

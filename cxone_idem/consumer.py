@@ -72,18 +72,26 @@ class Consumer:
     def run(self) -> None:
         """Serve until stopped. Raises `QueueError` if the queue cannot be had at the start.
 
-        And `TypeError` if `process_event` is no plain function. Later on SQS may come and go: this
-        logs it, and asks again after a while.
+        And `TypeError` if `process_event` is no plain function. Later on SQS may come and go, and
+        anything may be raised: this logs it, and asks again after a while.
         """
         self._deduplicator.settle({"Records": []}, self._process_event, self.service)
         arn = self._queue.arn()
         logger.info("serving %s", arn)
         while not self.service.stopping:
-            received = self._receive()
-            if received:
-                self._serve([_lambda_record(message, arn) for message in received])
-            self._deduplicator.record_unrecorded()
+            try:
+                self._poll(arn)
+            except Exception:
+                logger.exception("a poll failed; what it received and did not do comes back")
+                self._rest_after_failure()
         logger.info("stopped serving %s", arn)
+
+    def _poll(self, arn: str) -> None:
+        received = self._receive()
+        if received:
+            # Passed on and not kept here, where the frames of a failure could keep them alive.
+            self._conclude(self._settle([_lambda_record(message, arn) for message in received]))
+        self._deduplicator.record_unrecorded()
 
     def _receive(self) -> list[dict[str, Any]]:
         try:
@@ -93,24 +101,27 @@ class Consumer:
                 visibility_seconds=self._heartbeat.visibility_seconds,
             )
         except QueueError as error:
-            most_seconds = _BACKOFF_FIRST_SECONDS << min(self._failures, _DOUBLINGS_MAX)
-            self._failures += 1
             logger.warning("nothing received: %s", error)
-            self._rest(self._share() * most_seconds)
+            self._rest_after_failure()
             return []
         self._failures = 0
         return received
 
-    def _rest(self, seconds: float) -> None:
+    def _rest_after_failure(self) -> None:
+        most_seconds = _BACKOFF_FIRST_SECONDS << min(self._failures, _DOUBLINGS_MAX)
+        self._failures += 1
+        seconds = self._share() * most_seconds
         while seconds > 0 and not self.service.stopping:
             self._sleep(min(seconds, _NAP_SECONDS))
             seconds -= _NAP_SECONDS
 
-    def _serve(self, records: Sequence[dict[str, Any]]) -> None:
+    def _settle(self, records: Sequence[dict[str, Any]]) -> list[Outcome]:
         with self._heartbeat.keeping([record["receiptHandle"] for record in records]):
-            outcomes = self._deduplicator.settle(
+            return self._deduplicator.settle(
                 {"Records": records}, self._process_event, self.service
             )
+
+    def _conclude(self, outcomes: Sequence[Outcome]) -> None:
         self._delete(outcomes)
         self._bring_back(outcomes)
 

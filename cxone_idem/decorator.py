@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 from cxone_idem.acquisition import Wanted
 from cxone_idem.claimed import NO_RESULT
 from cxone_idem.current import current_claim, under
-from cxone_idem.doers import Doers
 from cxone_idem.errors import ClaimLostError, ConfigError, IdemError, InProgressError, StoreError
 from cxone_idem.event_function import EventFunction, check_returned
 from cxone_idem.events import (
@@ -36,7 +35,6 @@ R = TypeVar("R")
 Key = str | Callable[[Any], str]
 
 logger = logging.getLogger("cxone_idem")
-_doers = Doers()
 
 
 @overload
@@ -138,12 +136,12 @@ class _Runner:
         wanted = Wanted(key, _origin(event, context), fingerprint)
         claim = _claim(deduplicator, wanted, context)
         if not claim:
-            _doers.check(deduplicator, key, self._event_function.name)
+            deduplicator.doers.check(key, self._event_function.name)
             tell_duplicate(self._event_function.name, claim)
             return claim.result if self._store_result else None
         returned = self._work(claim, args, kwargs)
-        _doers.note(deduplicator, key, self._event_function.name)
-        self._complete(claim, returned)
+        deduplicator.doers.note(key, self._event_function.name)
+        self._complete(deduplicator, claim, returned)
         return returned
 
     def _work(self, claim: Claimed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -156,7 +154,7 @@ class _Runner:
             raise
         return returned
 
-    def _complete(self, claim: Claimed, returned: object) -> None:
+    def _complete(self, deduplicator: Deduplicator, claim: Claimed, returned: object) -> None:
         """Record that the work is done; raising now would have it done again."""
         name = self._event_function.name
         try:
@@ -165,6 +163,9 @@ class _Runner:
             logger.error("%s ran, perhaps a second time: %s", name, error)
         except StoreError as error:
             logger.error("%s ran, but that is not recorded yet: %s", name, error)
+        except Exception:
+            deduplicator.remember_unrecorded(claim)
+            logger.exception("%s ran, but that is not recorded yet", name)
 
 
 def _claim(

@@ -19,6 +19,7 @@ from cxone_idem.sqs_batch import (
     checked_hook,
     settle_batch,
     show,
+    without_frames,
 )
 from cxone_idem.store import AcceptEverything, Store
 
@@ -102,7 +103,9 @@ class Deduplicator(Claims):
         A message fails, and nothing else happens to it, if its handler raises, if it yields no key,
         if its key is in progress elsewhere or if the store cannot tell. Raises `IdemError` if
         `event` is not from SQS or a message has no id, and `TypeError` if `process_event` is no
-        plain function; then the whole batch comes back.
+        plain function; then the whole batch comes back. Raises what failed the messages, too, if
+        retrying cannot help any of them: a `StoreError` such as a missing table, or the `IdemError`
+        of a second function for events that another one did.
         """
         return batch_response(
             self.settle(event, process_event, Invocation(context), max_workers=max_workers)
@@ -116,7 +119,19 @@ class Deduplicator(Claims):
         *,
         max_workers: int | None = None,
     ) -> list[Outcome]:
-        """Do what `process_batch` does, in any invocation; say what became of each message."""
+        """Do what `process_batch` does, in any invocation; say what became of each message.
+
+        Who keeps an outcome keeps its error, but not what the handler worked on.
+        """
+        return without_frames(self._settle(event, process_event, invocation, max_workers))
+
+    def _settle(
+        self,
+        event: Any,
+        process_event: Callable[[Envelope], object],
+        invocation: Invocation,
+        max_workers: int | None,
+    ) -> list[Outcome]:
         workers = self.config.max_workers if max_workers is None else checked_workers(max_workers)
         outcomes = settle_batch(self, event, process_event, invocation, workers)
         for observer in self._observers(invocation):

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from cxone_idem.errors import IdemError
 
-if TYPE_CHECKING:
-    from cxone_idem.deduplicator import Deduplicator
-
-# Functions of one event meet within one invocation.
-_KEYS_MAX = 1000
+# The most messages that a batch from SQS can have: functions of one event meet in one invocation.
+_KEYS_MAX = 10_000
 
 
 class Doers:
@@ -20,25 +15,30 @@ class Doers:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._names: WeakKeyDictionary[Deduplicator, dict[str, str]] = WeakKeyDictionary()
+        self._names: dict[str, str] = {}
 
-    def note(self, deduplicator: Deduplicator, key: str, name: str) -> None:
+    def note(self, key: str, name: str) -> None:
         """Remember that the function `name` did the work of `key`."""
         with self._lock:
-            names = self._names.setdefault(deduplicator, {})
-            names.pop(key, None)
-            names[key] = name
-            if len(names) > _KEYS_MAX:
-                del names[next(iter(names))]
+            self._names.pop(key, None)
+            self._names[key] = name
+            if len(self._names) > _KEYS_MAX:
+                del self._names[next(iter(self._names))]
 
-    def check(self, deduplicator: Deduplicator, key: str, name: str) -> None:
-        """Raise if another function did the work: this one's would be dropped, and never done."""
+    def check(self, key: str, name: str) -> None:
+        """Raise if another function did the work: this one's would be dropped, and never done.
+
+        A key that another process did counts as done by the function that asks for it first.
+        """
         with self._lock:
-            doer = self._names.get(deduplicator, {}).get(key, name)
-        if doer != name:
+            doer = self._names.get(key)
+        if doer is None:
+            self.note(key, name)
+        elif doer != name:
             message = (
                 f"{name} did not run: its key {key!r} is done by {doer}, which shares it; retrying"
-                " does not help: give each of them a key of its own, such as"
-                " key=\"['notify', id]\""
+                " does not help: give each of them a key of its own (@once:"
+                " key=\"['notify', id]\"; process_batch: a deduplicator with a"
+                " CXONE_IDEM_NAMESPACE of its own), or pass one function that calls both"
             )
             raise IdemError(message)

@@ -60,6 +60,8 @@ _OTHER_KEY = re.compile(
     re.IGNORECASE,
 )
 _KMS = re.compile(r"\bkms\b", re.IGNORECASE)
+_REJECTIONS = frozenset({"ItemCollectionSizeLimitExceeded", "ValidationError"})
+_KNOWN = _THROTTLED | LASTING | CONFLICTS | _SERVER_ERRORS | _REJECTIONS
 _SERVER_ERROR_STATUS = 500
 
 
@@ -137,9 +139,17 @@ def from_response(error: ClientError, table: str, operation: str) -> StoreError:
 def from_statement(error: Mapping[str, Any], table: str, operation: str) -> StoreError:
     """Turn the error of one statement of a batch into a `StoreError`."""
     code, said = str(error.get("Code", "")), str(error.get("Message", ""))
-    failure = _failure(code, said, operation, server_error=code in _SERVER_ERRORS)
-    known = code in _THROTTLED | CONFLICTS | FORBIDDEN | _MISSING or not failure.retryable
-    return StoreError(failure.problem, table, operation, code, None, not known, failure.retryable)
+    if code not in _KNOWN:
+        problem = (
+            f"DynamoDB answered with an error that nobody specified ({code!r}: {said});"
+            " whether retrying helps is not known"
+        )
+        return StoreError(problem, table, operation, code, outcome_unknown=True)
+    server_error = code in _SERVER_ERRORS
+    failure = _failure(code, said, operation, server_error=server_error)
+    return StoreError(
+        failure.problem, table, operation, code, None, server_error, failure.retryable
+    )
 
 
 class _Failure(NamedTuple):

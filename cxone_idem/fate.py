@@ -16,6 +16,7 @@ class Fate(Enum):
     UNPROTECTED = "unprotected"
     IN_PROGRESS = "in_progress"
     HANDLER_FAILED = "handler_failed"
+    SECOND_HANDLER = "second_handler"
     KEY_MISSING = "key_missing"
     OTHER_CONTENT = "other_content"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"

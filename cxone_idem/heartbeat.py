@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from contextlib import contextmanager
+from contextvars import copy_context
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from cxone_idem.visibility import VISIBILITY_MAX_SECONDS, Change
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from cxone_idem.claimed import Claimed
     from cxone_idem.claims import Claims
     from cxone_idem.sqs_queue import SqsQueue
 
@@ -48,34 +50,51 @@ class Heartbeat:
     def keeping(self, handles: Sequence[str]) -> Iterator[None]:
         """Keep messages hidden, and every open claim, until the block ends; then beat no more."""
         over = Event()
+        work = (self._work, handles, over)
         thread = Thread(
-            target=self._work, args=(handles, over), name="cxone_idem-heartbeat", daemon=True
+            target=copy_context().run, args=work, name="cxone_idem-heartbeat", daemon=True
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._warn_of_no_thread(len(handles), error)
+            yield
+            return
         try:
             yield
         finally:
             over.set()
             thread.join()
 
+    def _warn_of_no_thread(self, messages: int, error: RuntimeError) -> None:
+        logger.warning(
+            "the heartbeat of %d messages has no thread (%s): those that are not done in %d s may"
+            " be delivered again, and run beside themselves",
+            messages,
+            error,
+            self.visibility_seconds,
+        )
+
     def _work(self, handles: Sequence[str], over: Event) -> None:
         while not self._wait(over, self._pause_seconds):
-            self._extend_claims(over)
+            for claim in self._claims.open_claims():
+                if over.is_set():
+                    return
+                self._extend(claim)
             if not over.is_set():
                 self._hide(handles)
 
-    def _extend_claims(self, over: Event) -> None:
-        for claim in self._claims.open_claims():
-            if over.is_set():
-                return
-            try:
-                claim.extend()
-            except ClaimLostError as error:
-                # Settled since it was listed, it is not lost.
-                if claim.record.state is State.IN_PROGRESS:
-                    logger.error("lost under its handler, which may do it twice: %s", error)
-            except IdemError as error:
-                logger.warning("the lease on key %r was not extended: %s", claim.key, error)
+    def _extend(self, claim: Claimed) -> None:
+        try:
+            claim.extend()
+        except ClaimLostError as error:
+            # Settled since it was listed, it is not lost.
+            if claim.record.state is State.IN_PROGRESS:
+                logger.error("lost under its handler, which may do it twice: %s", error)
+        except IdemError as error:
+            logger.warning("the lease on key %r was not extended: %s", claim.key, error)
+        except BaseException:  # even SystemExit would end this thread alone, and unseen
+            logger.exception("the lease on key %r was not extended", claim.key)
 
     def _hide(self, handles: Sequence[str]) -> None:
         wanted = [Change(handle, self.visibility_seconds) for handle in handles]
@@ -83,6 +102,9 @@ class Heartbeat:
             refused = self._queue.change_visibility(wanted)
         except QueueError as error:
             logger.warning("messages in work may be delivered again: %s", error)
+            return
+        except BaseException:  # as above
+            logger.exception("messages in work may be delivered again")
             return
         if refused:
             logger.warning(

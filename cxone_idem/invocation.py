@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import math
+import os
 from typing import Protocol
 
 from cxone_idem.store import ATTEMPTS, NO_DEADLINE, Budget
+
+logger = logging.getLogger("cxone_idem")
 
 
 class LambdaContext(Protocol):
@@ -26,7 +31,10 @@ _ANSWER_SECONDS = 0.3
 
 
 class Invocation:
-    """The invocation behind `context`; without one, work has no deadline but its lease."""
+    """The invocation behind `context`; without one, work has no deadline but its lease.
+
+    Raises `TypeError` if `context` does not say how much time is left (retrying never helps).
+    """
 
     def __init__(self, context: LambdaContext | None) -> None:
         if context is not None and not callable(
@@ -38,6 +46,10 @@ class Invocation:
             )
             raise TypeError(message)
         self._context = context
+        if context is not None:
+            self.remaining_ms()
+        elif os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+            warn_of_no_context()
 
     @property
     def request_id(self) -> object:
@@ -46,7 +58,18 @@ class Invocation:
 
     def remaining_ms(self) -> int | None:
         """Return the milliseconds left; None if there is no deadline."""
-        return None if self._context is None else self._context.get_remaining_time_in_millis()
+        if self._context is None:
+            return None
+        remaining_ms: object = self._context.get_remaining_time_in_millis()
+        if isinstance(remaining_ms, bool) or not isinstance(remaining_ms, (int, float)):
+            raise _no_number("a " + type(remaining_ms).__name__)
+        if isinstance(remaining_ms, float) and not math.isfinite(remaining_ms):
+            raise _no_number(str(remaining_ms))
+        return int(remaining_ms)
+
+    def left(self) -> str:
+        """Say how much time is left; nothing if no deadline is the reason to start no more."""
+        return f"{self.remaining_ms()} ms of the invocation were left"
 
     def spare_seconds(self, min_remaining_seconds: float) -> float:
         """Return for how long work may still be started; infinite if there is no deadline."""
@@ -68,3 +91,21 @@ class Invocation:
         if remaining_ms is None:
             return int(lease_seconds * 1000)
         return max(0, remaining_ms) + _KILL_MARGIN_MS
+
+
+@functools.cache
+def warn_of_no_context() -> None:
+    """Say once a process that work on Lambda goes on without knowing its deadline."""
+    logger.warning(
+        "no Lambda context was passed: leases last CXONE_IDEM_LEASE_SECONDS and nothing keeps work"
+        " from starting too late; pass the handler's second argument as context=context"
+        " (@once takes it as the second argument of the function)"
+    )
+
+
+def _no_number(what: str) -> TypeError:
+    return TypeError(
+        f"context.get_remaining_time_in_millis() returned {what}, expected a number of"
+        " milliseconds; retrying does not help: pass Lambda's own context, and in tests"
+        " cxone_idem.testing.FakeContext()"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.acquisition import Wanted
@@ -18,6 +19,7 @@ from cxone_idem.errors import (
 from cxone_idem.events import find_fingerprint, find_key, parse_envelope
 from cxone_idem.fate import Fate
 from cxone_idem.outcome import Outcome
+from cxone_idem.outcome_log import tell_end
 from cxone_idem.protocol import is_other_content
 from cxone_idem.subject import NOTHING_SAID, find_subject
 
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from cxone_idem.invocation import Invocation
     from cxone_idem.record import Origin, Record
     from cxone_idem.sqs_message import Message
+
+
+class BatchStoppedError(BaseException):
+    """Ends a batch whose task was cancelled; no error of a handler, so it stops all of them."""
 
 
 class Job:
@@ -42,7 +48,7 @@ class Job:
         self.fate: Fate | None = None
         self.record: Record | None = None
         self.first: Origin | None = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         try:
             self.envelope = parse_envelope(message.body)
             if not config.disabled:
@@ -80,12 +86,20 @@ class Job:
         return Fate.SAME_BATCH
 
     def works(self, run: Callable[[dict[str, Any]], None]) -> bool:
-        """Have the handler do the work of the event; tell whether it returned."""
+        """Have the handler do the work of the event; tell whether it returned.
+
+        What ends the process or the batch is raised, once the log has named the message.
+        """
         try:
             run(self.envelope)
-        except Exception as error:  # noqa: BLE001 -- the one boundary of a message; told with its outcome
-            self.error = error
-            return False
+        except BaseException as error:
+            if _is_the_messages_own(error):  # the one boundary of a message
+                self.error = error
+                return False
+            if not isinstance(error, BatchStoppedError):
+                self.fate = Fate.HANDLER_FAILED
+                tell_end(self.outcome(), error)
+            raise
         return True
 
     def note_completion(self, claim: Claimed, error: IdemError | None) -> None:
@@ -122,6 +136,15 @@ class Job:
             fingerprint=self.fingerprint,
             error=self.error,
         )
+
+
+def _is_the_messages_own(error: BaseException) -> bool:
+    """Tell whether an error out of a handler is the failure of its message, and no more."""
+    if isinstance(error, (Exception, GeneratorExit)):
+        return True
+    # Not imported here: where nobody did, nobody can raise its error.
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)
 
 
 def refusal(error: IdemError) -> Fate:

@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
     """What the event is about, where it says so."""
     fingerprint: str | None = None
     """A hash of what all events of the key must agree in."""
-    error: Exception | None = None
+    error: BaseException | None = None
     """What went wrong: the handler's own error, or one of this library's."""
 
     @property

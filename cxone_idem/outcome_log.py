@@ -31,6 +31,7 @@ _SAYS = {
     Fate.IN_PROGRESS: (logging.INFO, "message %s comes back later: %s"),
     Fate.OTHER_CONTENT: (logging.ERROR, "message %s is no duplicate: %s"),
     Fate.ATTEMPTS_EXHAUSTED: (logging.ERROR, "message %s is not run: %s"),
+    Fate.SECOND_HANDLER: (logging.ERROR, "message %s is not run: %s"),
     Fate.HANDLER_FAILED: (logging.ERROR, "message %s, key %r: process_event raised"),
     Fate.KEY_MISSING: (logging.ERROR, "message %s has no key: %s"),
     Fate.STORE_FAILED: (logging.ERROR, "message %s was not claimed: %s"),
@@ -58,6 +59,30 @@ def tell(outcome: Outcome) -> None:
     # The handler's own error alone comes with its traceback: it is the one to be mended.
     traceback = error if fate is Fate.HANDLER_FAILED else None
     logger.log(level, text, *said, exc_info=traceback, extra={FIELD: fields(outcome)})
+
+
+def tell_end(outcome: Outcome, error: BaseException) -> None:
+    """Write the line of a message whose handler raised what ends the whole batch."""
+    logger.error(
+        "message %s, key %r: process_event raised %s, which ends the batch",
+        outcome.message.id,
+        outcome.key,
+        type(error).__name__,
+        extra={FIELD: {**fields(outcome), "error": type(error).__name__}},
+    )
+
+
+def tell_no_time(not_started: int, of: int, left: str, min_remaining_seconds: float) -> None:
+    """Write the one line of a batch for which there was too little time."""
+    logger.warning(
+        "%d of %d messages were not started, as %s and CXONE_IDEM_MIN_REMAINING_SECONDS is %s:"
+        " they come back; if that happens often, raise the function's time-out or make its batches"
+        " smaller",
+        not_started,
+        of,
+        left,
+        min_remaining_seconds,
+    )
 
 
 def tell_all(outcomes: Sequence[Outcome]) -> None:

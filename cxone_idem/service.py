@@ -26,6 +26,10 @@ class Service(Invocation):
         """Return None, for no deadline, until stopped."""
         return _NO_TIME_MS if self.stopping else None
 
+    def left(self) -> str:
+        """Return nothing: to be stopped is no lack of time."""
+        return ""
+
     def lease_ms(self, lease_seconds: float) -> int:
         """Return how long a claim made now must last."""
         return int(lease_seconds * 1000)

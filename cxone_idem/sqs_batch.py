@@ -8,7 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cxone_idem.batch_run import BatchRun
-from cxone_idem.fate import DELETED
+from cxone_idem.errors import StoreError
+from cxone_idem.event_function import check_handler, check_returned, name_of
+from cxone_idem.fate import DELETED, Fate
+from cxone_idem.frames import let_go
 from cxone_idem.outcome_log import tell_all
 from cxone_idem.sqs_message import read_batch
 
@@ -27,10 +30,8 @@ Observer = Callable[[Sequence["Outcome"]], object]
 
 _Seen = TypeVar("_Seen")
 
-_NOT_ASYNC = (
-    "process_event is async, so calling it does no work; retrying does not help: pass a plain"
-    " function, or use cxone_idem.aio.AsyncDeduplicator, whose process_batch awaits it"
-)
+# A message that stands behind another, or has no key, is no sign that others could be done.
+_SAYS_NOTHING = frozenset({Fate.GROUP_BLOCKED, Fate.KEY_MISSING})
 
 
 def settle_batch(
@@ -41,29 +42,16 @@ def settle_batch(
     max_workers: int,
 ) -> list[Outcome]:
     """Run `process_event` once per key over an SQS batch; say what became of each message."""
-    check_callable(process_event)
-    if inspect.iscoroutinefunction(process_event):
-        raise TypeError(_NOT_ASYNC)
+    check_handler(process_event)
     messages = read_batch(event)
+    name = name_of(process_event)
 
     def run(envelope: Envelope) -> None:
-        result = process_event(envelope)
-        if inspect.isawaitable(result):
-            if inspect.iscoroutine(result):
-                result.close()
-            raise TypeError(_NOT_ASYNC)
+        check_returned(name, process_event(envelope))
 
-    outcomes = BatchRun(claims, run, invocation, max_workers).settle(messages)
+    outcomes = BatchRun(claims, run, name, invocation, max_workers).settle(messages)
     tell_all(outcomes)
     return outcomes
-
-
-def check_callable(process_event: object) -> None:
-    """Raise `TypeError` unless there is something to call for each event."""
-    if not callable(process_event):
-        kind = type(process_event).__name__
-        message = f"process_event must be a function of the event, not a {kind}"
-        raise TypeError(message)
 
 
 def checked_hook(hook: Any) -> Callable[[Outcome], object] | None:
@@ -86,12 +74,44 @@ def show(seen: _Seen, observer: Callable[[_Seen], object]) -> None:
         logger.exception("an observer of the batch failed; the outcomes stand as they are")
 
 
+def without_frames(outcomes: list[Outcome]) -> list[Outcome]:
+    """Return `outcomes` once nothing of their messages is kept by their errors."""
+    for outcome in outcomes:
+        let_go(outcome.error)
+    return outcomes
+
+
 def batch_response(outcomes: Sequence[Outcome]) -> BatchResponse:
     """Name each failed message once, by the id it came with.
 
     Lambda takes an id that is empty or not of the batch as "all failed" and a wrong shape as "all
-    succeeded" ("Handling errors for an SQS event source in Lambda").
+    succeeded" ("Handling errors for an SQS event source in Lambda"). EventBridge Pipes reads the
+    same answer ("Amazon EventBridge Pipes batching and concurrency").
+
+    If retrying cannot help any message, raises what failed them: Lambda's Errors metric then sees
+    it, and the whole batch comes back either way.
     """
-    done = {outcome.message.id for outcome in outcomes if outcome.fate in DELETED}
-    failed = dict.fromkeys(outcome.message.id for outcome in outcomes)
-    return {"batchItemFailures": [{"itemIdentifier": one} for one in failed if one not in done]}
+    error = _hopeless_error(outcomes)
+    if error is not None:
+        try:
+            raise error
+        finally:
+            del error, outcomes  # or the error would keep itself alive
+    failed = dict.fromkeys(
+        outcome.message.id for outcome in outcomes if outcome.fate not in DELETED
+    )
+    return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+
+
+def _hopeless_error(outcomes: Sequence[Outcome]) -> BaseException | None:
+    """Return what failed every message, if retrying cannot help any of them."""
+    telling = [outcome for outcome in outcomes if outcome.fate not in _SAYS_NOTHING]
+    if telling and all(_is_hopeless(outcome) for outcome in telling):
+        return telling[0].error
+    return None
+
+
+def _is_hopeless(outcome: Outcome) -> bool:
+    if outcome.fate is Fate.STORE_FAILED:
+        return isinstance(outcome.error, StoreError) and not outcome.error.retryable
+    return outcome.fate is Fate.SECOND_HANDLER

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 # longer one would make DynamoDB refuse the claim.
 _NUMBER_MAX = 2**53
 
+_ADVICE = "process_batch serves SQS only, by event source mapping or EventBridge Pipes"
+_SNS_ADVICE = (
+    "SNS takes no partial failures; subscribe an SQS queue to the topic and let that invoke the"
+    " function (a CXONE_IDEM_KEY such as from_json(Message).id reaches into what SNS wraps), or"
+    " call an @once function for each record's Sns.Message"
+)
+
 
 class Message(NamedTuple):
     """A message of a batch."""
@@ -45,34 +52,37 @@ class Message(NamedTuple):
 
 
 def read_batch(event: Any) -> list[Message]:
-    """Return the messages of a Lambda event from SQS.
+    """Return the messages of a Lambda event from SQS, or of the array that EventBridge Pipes sends.
 
     Raises `IdemError` if it is none, or if a message could not be reported as failed for want of
     an id: the invocation must fail, or Lambda would delete what was not done.
     """
+    if isinstance(event, list) and event:
+        return [_read_record(record, f"event[{number}]") for number, record in enumerate(event)]
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list):
         message = (
-            "this is not an event from SQS: expected an object with a list 'Records', got"
-            f" {_kind(event)}; retrying does not help: for EventBridge to Lambda without a queue"
-            " use claim(key) and complete(key)"
+            "this is not an event from SQS: expected an object with a list 'Records', or a list of"
+            f" SQS records, got {_kind(event)}; retrying does not help: for EventBridge to Lambda"
+            " without a queue use @once, or claim(key) and complete(key)"
         )
         raise IdemError(message)
-    return [_read_record(record, number) for number, record in enumerate(records)]
+    return [_read_record(record, f"Records[{number}]") for number, record in enumerate(records)]
 
 
-def _read_record(record: Any, number: int) -> Message:
-    if not isinstance(record, dict) or record.get("eventSource", "aws:sqs") != "aws:sqs":
+def _read_record(record: Any, where: str) -> Message:
+    source = _source(record)
+    if not isinstance(record, dict) or source not in {None, "aws:sqs"}:
         message = (
-            f"Records[{number}] is not an SQS message but {_kind(record)}; retrying does not help:"
-            " process_batch serves SQS event source mappings only"
+            f"{where} is not an SQS message but {_kind(record)}; retrying does not help:"
+            f" {_SNS_ADVICE if source == 'aws:sns' else _ADVICE}"
         )
         raise IdemError(message)
     message_id = record.get("messageId")
     if not isinstance(message_id, str) or not message_id:
         message = (
-            f"Records[{number}] has no messageId, so it could not be reported as failed; retrying"
-            " does not help: pass the event as Lambda delivered it"
+            f"{where} has no messageId, so it could not be reported as failed; retrying does not"
+            " help: pass the event as Lambda or EventBridge Pipes delivered it"
         )
         raise IdemError(message)
     attributes = record.get("attributes")
@@ -87,6 +97,14 @@ def _read_record(record: Any, number: int) -> Message:
         receipt_handle=_text(record.get("receiptHandle")),
         queue_arn=queue_arn,
     )
+
+
+def _source(record: Any) -> object:
+    """Return which service a record says it is from; SNS spells the name differently."""
+    if not isinstance(record, dict):
+        return None
+    source = record.get("eventSource", record.get("EventSource"))
+    return source if isinstance(source, str) or source is None else type(source).__name__
 
 
 def _text(value: object) -> str:
@@ -104,7 +122,7 @@ def _group(queue_arn: str, attributes: Mapping[str, Any]) -> str | None:
 def _kind(value: Any) -> str:
     """Describe a value by its shape; its content may be a payload and is not shown."""
     if isinstance(value, dict):
-        source = value.get("eventSource", value.get("EventSource"))
+        source = _source(value)
         if isinstance(source, str):
             return f"a record of {origin_text(source)}"
         return "an object without 'Records'" if "Records" not in value else "odd 'Records'"

@@ -143,7 +143,7 @@ class SqsQueue:
     def _call(self, operation: str, **parameters: Any) -> Any:
         try:
             return getattr(self._client, operation)(QueueUrl=self.url, **parameters)
-        except (BotoCoreError, ClientError) as error:
+        except Exception as error:  # a hook of the client's may raise anything
             raise _failure(error, self.url, operation) from error
 
 
@@ -153,7 +153,7 @@ def tens(entries: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield entries[start : start + ENTRIES_MAX]
 
 
-def _failure(error: BotoCoreError | ClientError, queue: str, method: str) -> QueueError:
+def _failure(error: Exception, queue: str, method: str) -> QueueError:
     operation = method.title().replace("_", "")
     if not isinstance(error, ClientError):
         problem = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -184,6 +186,113 @@ def test_a_handler_that_is_cancelled_from_within_fails_alone() -> None:
         assert Deduplicator(store).claim("b")
 
     run(main)
+
+
+@pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("max_workers", [1, 3])
+def test_a_handler_that_ends_the_process_ends_its_batch(
+    end: type[BaseException], max_workers: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a loop that is kept, as README shows: it comes out, after all is settled and told."""
+    store = RehearsalStore()
+    deduplicator = AsyncDeduplicator(Deduplicator(store))
+    ran: list[str] = []
+
+    async def handler(event: dict[str, Any]) -> None:
+        ran.append(key_of(event))
+        if key_of(event) == "key-3":
+            raise end
+        if key_of(event) > "key-3":
+            await asyncio.Event().wait()  # until somebody ends it
+
+    loop = asyncio.new_event_loop()
+    loop.call_later(3 * PATIENCE_SECONDS, loop.stop)  # it must not hang
+    batch = deduplicator.process_batch(sqs_event_of(*KEYS), handler, max_workers=max_workers)
+    try:
+        with pytest.raises(end):
+            loop.run_until_complete(batch)
+        assert not asyncio.all_tasks(loop)
+        assert caplog.text.count(f"key 'key-3': process_event raised {end.__name__}") == 1
+        outcomes = {key: Deduplicator(store).claim(key) for key in KEYS}
+        assert [key for key in KEYS if not outcomes[key]] == ["key-0", "key-1", "key-2"]
+        assert len(ran) == len(set(ran)) <= 3 + max_workers
+        retried = deduplicator.process_batch(sqs_event_of("key-3"), lambda _: None)
+        loop.run_until_complete(retried)
+    finally:
+        loop.close()
+
+
+def test_any_other_end_comes_out_too() -> None:
+    """As asyncio lets it: the task fails, and the batch with it."""
+
+    class ThirdPartyEnd(BaseException):
+        """What another framework ends a task with."""
+
+    async def handler(_: dict[str, Any]) -> None:
+        raise ThirdPartyEnd
+
+    async def main() -> None:
+        store = RehearsalStore()
+        deduplicator = AsyncDeduplicator(Deduplicator(store))
+        with pytest.raises(ThirdPartyEnd):
+            await deduplicator.process_batch(sqs_event_of("k"), handler)
+        assert Deduplicator(store).claim("k")
+
+    run(main)
+
+
+INTERRUPTED = """
+import asyncio, signal, threading
+from cxone_idem import Deduplicator, MemoryStore
+from cxone_idem.aio import AsyncDeduplicator
+from cxone_idem.testing import sqs_event_of
+
+loop = asyncio.new_event_loop()
+
+
+async def handler(event):
+    # Not in the handler: Ctrl-C finds the loop waiting.
+    loop.call_soon(signal.raise_signal, signal.SIGINT)
+    await asyncio.Event().wait()
+
+
+deduplicator = AsyncDeduplicator(Deduplicator(MemoryStore()))
+try:
+    loop.run_until_complete(deduplicator.process_batch(sqs_event_of("k"), handler))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_loop_that_was_stopped_keeps_no_process_alive() -> None:
+    """Whatever the batch still waits for, the interpreter ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        capture_output=True,
+        text=True,
+        timeout=6 * PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.stdout == "interrupted\n"
+
+
+def test_an_undo_that_fails_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """What a cancelled task was granted could not be given back: nobody else would say so."""
+
+    class Unexpected(GatedStore):
+        def put_if(self, record: Record, expected_version: str | None) -> Answer:
+            if record.state is State.RELEASED:
+                raise ZeroDivisionError
+            return super().put_if(record, expected_version)
+
+    async def main() -> None:
+        store = Unexpected(State.IN_PROGRESS)
+        task = asyncio.create_task(AsyncDeduplicator(Deduplicator(store)).claim("k"))
+        await cancelled(task, store)
+
+    run(main)
+    assert "'k' was not released" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
 
 
 TENANT: ContextVar[str] = ContextVar("TENANT", default="nobody")

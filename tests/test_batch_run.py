@@ -326,21 +326,57 @@ def test_an_interrupted_worker_stops_the_others_from_starting() -> None:
     assert all(Deduplicator(store).claim(key) for key in KEYS)
 
 
-def test_a_committer_that_breaks_fails_the_batch() -> None:
-    """An error nobody foresaw in the committing thread is raised, not swallowed."""
-    store = GroupStore()
+class UnexpectedStore(GroupStore):
+    """Raises what no store should, for every completion, until it is told not to."""
 
-    def breaks(writes: Sequence[Write]) -> None:
-        if writes[0].record.state is State.DONE:
-            raise ZeroDivisionError
+    def __init__(self, error: type[BaseException]) -> None:
+        super().__init__()
+        self.error: type[BaseException] | None = error
 
-    def put_if(*_: object) -> Answer:
-        raise ZeroDivisionError
+    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+        self._check(record)
+        return super().put_if(record, expected_version)
 
-    store.before_group = breaks
-    store.put_if = put_if  # type: ignore[method-assign, assignment]
-    response = Deduplicator(store).process_batch(batch_of("a", "b", "c"), lambda _: None)
+    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer]:
+        for write in writes:
+            self._check(write.record)
+        return super().put_many(writes)
+
+    def _check(self, record: Record) -> None:
+        if self.error is not None and record.state is State.DONE:
+            raise self.error
+
+
+@pytest.mark.parametrize("keys", [["a"], ["a", "b", "c"]], ids=["here", "in-the-thread"])
+@pytest.mark.parametrize("max_workers", [1, 3])
+def test_whatever_a_completion_raises_what_is_done_is_not_done_again(
+    keys: list[str], max_workers: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Acknowledged, told, remembered, recorded at the next chance: as with one out of reach."""
+    store = UnexpectedStore(ZeroDivisionError)
+    outcomes: list[Outcome] = []
+    deduplicator = Deduplicator(store, on_outcome=outcomes.append)
+    ran: list[Any] = []
+    response = deduplicator.process_batch(batch_of(*keys), ran.append, max_workers=max_workers)
     assert failed(response) == []
+    assert {outcome.fate for outcome in outcomes} == {Fate.UNRECORDED}
+    assert isinstance(outcomes[0].error, StoreError)
+    assert isinstance(outcomes[0].error.__cause__, ZeroDivisionError)
+    assert "ZeroDivisionError" in caplog.text
+    store.error = None
+    assert failed(deduplicator.process_batch(batch_of(*keys), ran.append)) == []
+    assert len(ran) == len(keys)
+    assert not any(Deduplicator(store).claim(key) for key in keys)
+
+
+def test_what_ends_the_committing_thread_ends_nothing_else() -> None:
+    """`SystemExit` in a thread is silent: here it is a completion that was not recorded."""
+    outcomes: list[Outcome] = []
+    deduplicator = Deduplicator(UnexpectedStore(SystemExit), on_outcome=outcomes.append)
+    # The last message fails, so that every completion is the thread's.
+    records = [*batch_of("a", "b")["Records"], record("bad", "no json")]
+    assert failed(deduplicator.process_batch(batch(*records), lambda _: None)) == ["bad"]
+    assert [outcome.fate for outcome in outcomes[:2]] == [Fate.UNRECORDED] * 2
 
 
 class UntellingStore(GroupStore):

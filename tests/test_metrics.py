@@ -123,7 +123,7 @@ def test_a_batch_writes_one_line_of_what_happened(measure: Callable[..., dict[st
         "write_units": 4,
     }
     assert len(found["request_ms"]) == 4
-    assert counted(measure(deduplicator, batch_of("k"))) == {
+    assert counted(measure(deduplicator, batch_of("k"), handler)) == {
         "messages": 1,
         "duplicates": 1,
         "duplicates_eventbridge_delivered_twice": 1,

@@ -23,6 +23,7 @@ ROOMS = [
     {"cause"},
     {"errors"},
     {"item", "aws_client", "protocol", "store", "events", "clock", "result", "setting", "chance"},
+    {"event_function", "doers", "frames", "workers"},
     {"memory", "dynamodb_answer", "config", "holdings", "fate", "tally"},
     {"writer", "invocation", "dynamodb_batch"},
     {
@@ -45,7 +46,6 @@ ROOMS = [
     {"deduplicator"},
     {"aio_handlers", "aio_threads"},
     {"aio"},
-    {"event_function", "doers"},
     {"decorator"},
     {"__init__"},
     {"testing.events", "testing.rehearsal"},
@@ -130,7 +130,7 @@ import sys, cxone_idem
 deduplicator = cxone_idem.Deduplicator(cxone_idem.MemoryStore())
 deduplicator.claim("k"); deduplicator.complete("k"); deduplicator.claim("k")
 deduplicator.process_batch({"Records": []}, print)
-print(sorted({"decorator", "doers", "event_function", "result"} & {m[11:] for m in sys.modules}))
+print(sorted({"decorator", "result"} & {m[11:] for m in sys.modules}))
 from cxone_idem.decorator import once
 import cxone_idem.decorator
 from cxone_idem import once as exported

@@ -13,6 +13,7 @@ import click
 
 from cxone_idem.consumer import POLL_SECONDS, Consumer
 from cxone_idem.deduplicator import Deduplicator
+from cxone_idem.event_function import handler_mistake
 from cxone_idem.setting import variable
 from cxone_idem.sqs_queue import ENTRIES_MAX, SqsQueue, create_client, open_queue
 
@@ -66,9 +67,14 @@ def _import(handler: str) -> Callable[[dict[str, Any]], object]:
         sys.path.insert(0, "")
     try:
         found: Callable[[dict[str, Any]], object] = getattr(import_module(module), function)
-    except (AttributeError, ImportError, ValueError) as error:
-        message = f"{handler!r} is not a function to import, such as app.events:process ({error})"
+    except (Exception, SystemExit) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        message = f"{handler!r} is not a function to import, such as app.events:process ({reason})"
         raise click.BadParameter(message, param_hint="--handler") from error
+    mistake = handler_mistake(found)
+    if mistake:
+        message = f"{handler!r} is not a function of an event: {mistake}"
+        raise click.BadParameter(message, param_hint="--handler")
     return found
 
 
