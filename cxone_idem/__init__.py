@@ -62,6 +62,7 @@ __all__ = [
     "complete",
     "current_claim",
     "extend",
+    "forget",
     "once",
     "process_batch",
     "release",
@@ -95,6 +96,11 @@ def release(key_or_claim: str | Claimed) -> None:
 def extend(key_or_claim: str | Claimed) -> None:
     """Make the lease last its full length from now; see `Deduplicator.extend`."""
     _deduplicator().extend(key_or_claim)
+
+
+def forget(key: str) -> None:
+    """Make a key that is done free to claim, to run its event again; see `Deduplicator.forget`."""
+    _deduplicator().forget(key)
 
 
 def process_batch(

@@ -163,6 +163,10 @@ class AsyncDeduplicator:
         """Make the lease last its full length from now; see `Claimed.extend`."""
         await self._threads.call(self._deduplicator.extend, _plain(key_or_claim))
 
+    async def forget(self, key: str) -> None:
+        """Make a key that is done free to claim again; see `Deduplicator.forget`."""
+        await self._threads.call(self._deduplicator.forget, key)
+
     async def process_batch(
         self,
         event: Any,

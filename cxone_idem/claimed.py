@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from enum import Enum
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cxone_idem import protocol
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from cxone_idem.clock import Reading
     from cxone_idem.held_record import Change, Companion
     from cxone_idem.holdings import Holdings
+    from cxone_idem.protocol import Stamp
     from cxone_idem.writer import Writer
 
 logger = logging.getLogger("cxone_idem")
@@ -67,6 +66,11 @@ class Claimed:
         return f"Claimed(key={self.key!r}, generation={self.generation})"
 
     @property
+    def budget(self) -> Budget:
+        """How long a write under this claim may take: as long as its invocation."""
+        return self._held.budget
+
+    @property
     def generation(self) -> int:
         """1 for the first claim on the key, +1 on every takeover: the fencing number."""
         return self.record.generation
@@ -80,7 +84,18 @@ class Claimed:
     def done_record(self) -> Record:
         """The record as it is once the work is done, whether or not the store has it by now."""
         done = self.record.state is State.DONE
-        return self.record if done else replace(self.record, result=self._result)
+        return self.record if done else self.as_done(self.record, self._writer.stamp(0))
+
+    def as_done(self, record: Record, stamp: Stamp) -> Record:
+        """Return `record` as the completion of this claim writes it."""
+        return protocol.completed(record, stamp, self._result)
+
+    def __reduce__(self) -> str:
+        message = (
+            "a claim is held by one process, so it cannot be pickled or copied; retrying does not"
+            " help: pass its key, and complete it where it was claimed"
+        )
+        raise TypeError(message)
 
     def complete(self, *, result: object = NO_RESULT) -> None:
         """Record that the work is done. Completing twice is the same as once.
@@ -97,7 +112,7 @@ class Claimed:
                 return
             self._keep(result)
             try:
-                self._held.write(partial(protocol.completed, result=self._result))
+                self._held.write(self.as_done)
             except IdemError as error:
                 self._completion_ended(error)
                 raise
@@ -119,7 +134,7 @@ class Claimed:
         """
         with self._held.lock:
             self._keep(result)
-            write = self._held.next_write(partial(protocol.completed, result=self._result))
+            write = self._held.next_write(self.as_done)
             item = self._writer.transaction_item(write)
             self._held.may_have_landed(write.record)
             return item
@@ -179,19 +194,24 @@ class Claimed:
             self._holdings.remember_unrecorded(self)
             return
         self._holdings.drop(self)
-        if error is None:
-            self._holdings.remember_done(self.record)
+        if error is None or self.record.state is State.IN_PROGRESS:
+            # The work is done, whatever became of its record.
+            self._holdings.remember_done(self.done_record)
 
 
 def complete_all(
-    claims: Sequence[Claimed], writer: Writer, beside: Sequence[Companion] = ()
+    claims: Sequence[Claimed],
+    writer: Writer,
+    budget: Budget,
+    beside: Sequence[Companion] = (),
 ) -> list[IdemError | None]:
     """Complete many claims in as few requests as the store can; return each one's error.
 
     The writes of those `beside` go along in the same requests.
     """
     waiting = [claim for claim in claims if claim.record.state is not State.DONE]
-    errors = write_all([claim._held for claim in waiting], protocol.completed, writer, beside)  # noqa: SLF001 -- this module's own
+    held = [claim._held for claim in waiting]  # noqa: SLF001 -- this module's own
+    errors = write_all(held, [claim.as_done for claim in waiting], writer, budget, beside)
     for claim, error in zip(waiting, errors, strict=True):
         claim._completion_ended(error)  # noqa: SLF001 -- as above
     by_claim = dict(zip(waiting, errors, strict=True))
@@ -207,7 +227,10 @@ def release_all(
     """
     change = protocol.released if begun else protocol.returned
     held = [claim._held for claim in claims]  # noqa: SLF001 -- as above
-    errors = write_all(held, change, writer, attempts=attempts)
+    if not held:
+        return []
+    budget = held[0].budget._replace(attempts=attempts)
+    errors = write_all(held, [change] * len(held), writer, budget)
     for claim in claims:
         claim._holdings.drop(claim)  # noqa: SLF001 -- as above
         if claim.record.state is State.DONE:  # by a transaction whose answer was lost

@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem import protocol
 from cxone_idem.acquisition import Acquisition, Wanted
 from cxone_idem.chance import random_share, random_version
 from cxone_idem.claimed import NO_RESULT, Claimed, complete_all, release_all
@@ -16,16 +17,18 @@ from cxone_idem.events import checked_key
 from cxone_idem.holdings import Holdings
 from cxone_idem.invocation import Invocation
 from cxone_idem.patience import Patience
-from cxone_idem.record import partition_key
-from cxone_idem.store import AcceptEverything, Store
+from cxone_idem.record import Origin, State, partition_key
+from cxone_idem.store import NO_DEADLINE, AcceptEverything, Budget, Store, Write
 from cxone_idem.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxone_idem.already_done import AlreadyDone
+    from cxone_idem.clock import Reading
     from cxone_idem.invocation import LambdaContext
-    from cxone_idem.record import Origin
+    from cxone_idem.record import Record
+    from cxone_idem.store import Answer
 
 logger = logging.getLogger("cxone_idem")
 
@@ -48,12 +51,12 @@ class Claims:
         self.sleep = sleep
         self.doers = Doers()
         self._share = share
-        self._holdings = Holdings()
         if self.config.disabled:
             logger.warning("CXONE_IDEM_DISABLED is set: every event runs, duplicates included")
             store = AcceptEverything()
-            self._holdings = Holdings(done_keys_max=0)
         self._writer = Writer(store, self.config.retention_seconds, now, new_version, monotonic)
+        remember_seconds = 0 if self.config.disabled else self.config.remember_seconds
+        self._holdings = Holdings(self._writer, remember_seconds)
 
     def claim(
         self,
@@ -113,9 +116,67 @@ class Claims:
         """Return the claims that this process works under now, for a heartbeat to extend."""
         return self._holdings.open()
 
-    def record_unrecorded(self) -> None:
-        """Try again to record work that is done, but whose completion the store did not take."""
-        self._holdings.record_unrecorded()
+    def forget(self, key: str) -> None:
+        """Make a key that is done free to claim, so that its event can run again.
+
+        Then send the event, or redrive it. The record keeps its generation, and one more attempt is
+        allowed whatever `CXONE_IDEM_MAX_ATTEMPTS` says. A key that is free already stays as it is.
+        Other processes that saw the key done may still drop its events, for up to
+        `CXONE_IDEM_REMEMBER_SECONDS`.
+
+        Raises `InProgressError` while a worker has the key (retrying helps, after its
+        `retry_after_seconds`), `KeyMissingError` if `key` is no non-blank text, and `StoreError` if
+        the store cannot say (its message says whether retrying helps).
+        """
+        where = partition_key(self.config.namespace, checked_key(key))
+        seen, reading = self._look(where)
+        while seen is not None and seen.state is State.DONE:
+            freed = protocol.released(seen, self._writer.stamp(0))
+            answer, reading = self._put(Write(freed, seen.version))
+            seen = None if answer.written else answer.seen
+            if protocol.is_own(freed, seen):
+                break
+        if seen is not None and seen.state is State.IN_PROGRESS:
+            left_ms = seen.lease_until_ms - reading.earliest_ms
+            if left_ms > 0:
+                held = self._holdings.get(where)
+                held_here = held is not None and held.record.version == seen.version
+                raise InProgressError(key, left_ms / 1000, seen, None, held_here)
+        self._holdings.forget(where)
+        self.doers.forget(key)
+
+    def _look(self, where: str) -> tuple[Record | None, Reading]:
+        """Return what is stored for a key, by a write that no item can let pass.
+
+        So this needs no permission to read, and leaves no item where there was none.
+        """
+        stamp = self._writer.stamp(0)
+        nothing = protocol.claimed(where, None, stamp, Origin())
+        answer, reading = self._put(Write(nothing, self._writer.stamp(0).version))
+        return answer.seen, reading
+
+    def _put(self, write: Write) -> tuple[Answer, Reading]:
+        ((answer, reading),) = self._writer.put_many([write], NO_DEADLINE)
+        if isinstance(answer, StoreError):
+            raise answer
+        return answer, reading
+
+    def record_unrecorded(self, budget: Budget = NO_DEADLINE, *, of: Sequence[str] = ()) -> None:
+        """Try again to record work that is done, but whose completion the store did not take.
+
+        All of it that is due, in one request; or of some partition keys only.
+        """
+        due = [
+            claim for claim in self._holdings.due() if not of or claim.record.partition_key in of
+        ]
+        errors = complete_all(due, self._writer, budget._replace(attempts=1))
+        for claim, error in zip(due, errors, strict=True):
+            if error is None:
+                logger.info("completion of key %r is recorded at last", claim.key)
+            elif isinstance(error, ClaimLostError):
+                logger.error("completion of key %r came too late: %s", claim.key, error)
+            else:
+                logger.warning("completion of key %r is still not recorded: %s", claim.key, error)
 
     def remember_unrecorded(self, claim: Claimed) -> None:
         """Keep in mind work that is done, so as to record it at the next chance."""
@@ -130,20 +191,6 @@ class Claims:
             raise ClaimLostError(key, "this process holds none; claim the key first")
         return claim
 
-    def _done_but_unrecorded(self, key: str, where: str) -> Claimed | None:
-        """Return the claim under which this process did the work of a key without a record."""
-        claim = self._holdings.unrecorded(where)
-        if claim is None:
-            return None
-        try:
-            claim.complete()
-        except ClaimLostError:
-            logger.exception("completion of key %r came too late", key)
-            return None
-        except StoreError:
-            logger.warning("completion of key %r is still not recorded", key, exc_info=True)
-        return claim
-
     def claim_all(
         self, wanted: Sequence[Wanted], invocation: Invocation
     ) -> list[Claimed | AlreadyDone | IdemError]:
@@ -155,6 +202,10 @@ class Claims:
 
     def start(self, wanted: Sequence[Wanted], invocation: Invocation) -> list[Acquisition]:
         """Send the first write for each of many different keys; `decide` tells how they ended."""
+        keys = [partition_key(self.config.namespace, checked_key(one.key)) for one in wanted]
+        pending = [key for key in keys if self._holdings.unrecorded(key)]
+        if pending:
+            self.record_unrecorded(invocation.budget(), of=pending)
         ways = [self._way(one, invocation) for one in wanted]
         self._send([way for way in ways if way.outcome is None])
         return ways
@@ -179,7 +230,7 @@ class Claims:
         if in_doubt:
             self._free(in_doubt)
         if any(not isinstance(way.outcome, StoreError) for way in ways):
-            self._holdings.record_unrecorded()
+            self.record_unrecorded(ways[0].budget)
 
     def complete_all(
         self, claims: Sequence[Claimed], beside: Sequence[Acquisition] = ()
@@ -188,7 +239,8 @@ class Claims:
 
         The next writes of the ways `beside`, which go to other keys, go along.
         """
-        errors = complete_all(claims, self._writer, beside)
+        budget = claims[0].budget if claims else NO_DEADLINE
+        errors = complete_all(claims, self._writer, budget, beside)
         self._follow_up(beside)
         return errors
 
@@ -211,8 +263,8 @@ class Claims:
             invocation.budget(),
             self.config.max_attempts,
         )
-        unrecorded = self._done_but_unrecorded(wanted.key, where)
-        done = unrecorded.done_record if unrecorded else self._holdings.done(where, self._writer)
+        unrecorded = self._holdings.unrecorded(where)
+        done = unrecorded.done_record if unrecorded else self._holdings.done(where)
         if done:
             way.already_done(done)
         return way

@@ -87,6 +87,15 @@ class Config:
         least=0,
         most=900,
     )
+    # 60 s: duplicates come within seconds. After that what is done is asked for again, so that a
+    # process does not drop for ever what somebody made free to run again.
+    remember_seconds: float = setting(
+        60,
+        "how long this process remembers a key as done, and drops its duplicates without a request;"
+        " `0` is off",
+        least=0,
+        most=_DAY_SECONDS,
+    )
     max_attempts: int = setting(
         0,
         "how often the work on a key is begun at most; then its message fails unrun; `0` is no"

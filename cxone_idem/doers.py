@@ -25,6 +25,11 @@ class Doers:
             if len(self._names) > _KEYS_MAX:
                 del self._names[next(iter(self._names))]
 
+    def forget(self, key: str) -> None:
+        """Forget which function did the work of `key`."""
+        with self._lock:
+            self._names.pop(key, None)
+
     def check(self, key: str, name: str) -> None:
         """Raise if another function did the work: this one's would be dropped, and never done.
 

@@ -44,13 +44,20 @@ class InProgressError(IdemError):
     """
 
     def __init__(
-        self, key: str, retry_after_seconds: float, record: Record, origin: Origin | None = None
+        self,
+        key: str,
+        retry_after_seconds: float,
+        record: Record,
+        origin: Origin | None = None,
+        held_here: bool = False,  # noqa: FBT001, FBT002 -- positional, so that the error survives pickling
     ) -> None:
-        super().__init__(key, retry_after_seconds, record, origin)
+        super().__init__(key, retry_after_seconds, record, origin, held_here)
         self.key = key
         self.retry_after_seconds = retry_after_seconds
         self.record = record
         self.origin = origin
+        self.held_here = held_here
+        """The claim is one of this same process."""
 
     @property
     def cause(self) -> Cause:
@@ -58,6 +65,13 @@ class InProgressError(IdemError):
         return find_cause(self.record.origin, self.origin or Origin())
 
     def __str__(self) -> str:
+        if self.held_here:
+            return (
+                f"key {self.key!r} is in progress in this same process, which claimed it before;"
+                " retrying helps once that claim is completed or released: claim a key once for"
+                " each delivery (process_batch and @once claim by themselves), or give the two"
+                " pieces of work keys of their own"
+            )
         return (
             f"key {self.key!r} is in progress in another worker, whose lease ends in at most"
             f" {self.retry_after_seconds:.1f} s: leave the event in its queue and let it come back"

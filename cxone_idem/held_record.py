@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from cxone_idem import protocol
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.record import Record, State
-from cxone_idem.store import ATTEMPTS, Write
+from cxone_idem.store import Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,27 +92,24 @@ class Companion(Protocol):
 
 def write_all(
     held: Sequence[HeldRecord],
-    change: Change,
+    changes: Sequence[Change],
     writer: Writer,
+    budget: Budget,
     beside: Sequence[Companion] = (),
-    attempts: int = ATTEMPTS,
 ) -> list[IdemError | None]:
-    """Change many records in as few requests as the store can; return each one's error, or None.
+    """Change each record in as few requests as the store can; return each one's error, or None.
 
     The writes of those `beside`, of other keys, go along in the same requests.
     """
-    if not held:
-        return []
-    budget = held[0].budget._replace(attempts=attempts)
     with ExitStack() as locks:
         for one in held:
             locks.enter_context(one.lock)
-        plans = [_plan(one, change) for one in held]
+        plans = [_plan(one, change) for one, change in zip(held, changes, strict=True)]
         writes = [plan for plan in plans if isinstance(plan, Write)]
         replies = iter(writer.put_many([*writes, *(one.next_write() for one in beside)], budget))
         errors = [
             _finish(one, plan, next(replies).answer, change) if isinstance(plan, Write) else plan
-            for one, plan in zip(held, plans, strict=True)
+            for one, plan, change in zip(held, plans, changes, strict=True)
         ]
         for companion, reply in zip(beside, replies, strict=True):
             companion.take(*reply)

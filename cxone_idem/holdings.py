@@ -1,36 +1,56 @@
-"""What this process holds: its open claims, and completions the store has not recorded yet."""
+"""What this process holds, what it has still to record, and what it has seen done."""
 
 from __future__ import annotations
 
-import logging
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from cxone_idem.errors import ClaimLostError, StoreError
 from cxone_idem.protocol import is_past_retention
 
 if TYPE_CHECKING:
     from cxone_idem.claimed import Claimed
     from cxone_idem.record import Record
-    from cxone_idem.writer import Writer
+    from cxone_idem.writer import Moment, Writer
 
-# Duplicates come within seconds or minutes; a thousand records are well under a megabyte, or a few
-# with results of this length. A key with a longer one is asked for again.
-_DONE_KEYS_MAX = 1000
+# Duplicates come within seconds; a thousand records are well under a megabyte, or a few with
+# results of this length. A key with a longer one is asked for again.
+_KEYS_MAX = 1000
 _RESULT_MAX = 2000
+# What is done is recorded again at the next three chances, as a blip is soon over; what still fails
+# then is left alone for 1 s, 2 s and so on up to a minute, as it has a reason of its own.
+_AT_ONCE = 3
+_PAUSE_FIRST_MS = 1000
+_DOUBLINGS_MAX = 6
 
-logger = logging.getLogger("cxone_idem")
+
+class _Pending(NamedTuple):
+    claim: Claimed
+    since: Moment
+    failures: int
+
+    @property
+    def pause_ms(self) -> int:
+        """How long to leave it alone."""
+        if self.failures <= _AT_ONCE:
+            return 0
+        doublings = min(self.failures - _AT_ONCE - 1, _DOUBLINGS_MAX)
+        return _PAUSE_FIRST_MS << doublings
 
 
 class Holdings:
-    """The claims of one deduplicator, by partition key. Thread-safe."""
+    """The claims of one deduplicator, by partition key. Plain data; thread-safe.
 
-    def __init__(self, done_keys_max: int = _DONE_KEYS_MAX) -> None:
-        self._done_keys_max = done_keys_max
+    What is seen done is remembered for `remember_seconds`, by the time of `writer`.
+    """
+
+    def __init__(self, writer: Writer, remember_seconds: float) -> None:
+        self._writer = writer
+        self._remember_ms = remember_seconds * 1000
         self._lock = Lock()
         self._held: dict[str, Claimed] = {}
-        self._unrecorded: dict[str, Claimed] = {}
-        self._done: dict[str, Record] = {}
+        self._pending: dict[str, _Pending] = {}
+        self._done: dict[str, tuple[Record, Moment]] = {}
+        self._unbegun: dict[str, None] = {}
 
     def add(self, claim: Claimed, store_time_ms: int) -> None:
         """Hold `claim` until it is dropped; forget claims that were abandoned a retention ago."""
@@ -50,54 +70,78 @@ class Holdings:
     def open(self) -> list[Claimed]:
         """Return the claims whose work is not done, oldest first."""
         with self._lock:
-            return [claim for where, claim in self._held.items() if where not in self._unrecorded]
+            return [claim for where, claim in self._held.items() if where not in self._pending]
 
     def drop(self, claim: Claimed) -> None:
         """Forget `claim`: it is settled or lost."""
         where = claim.record.partition_key
         with self._lock:
-            for claims in (self._held, self._unrecorded):
-                if claims.get(where) is claim:
-                    del claims[where]
+            if self._held.get(where) is claim:
+                del self._held[where]
+            if where in self._pending and self._pending[where].claim is claim:
+                del self._pending[where]
+
+    def forget(self, partition_key: str) -> None:
+        """Forget that the work on a key is done."""
+        with self._lock:
+            self._done.pop(partition_key, None)
+            if self._pending.pop(partition_key, None):
+                self._held.pop(partition_key, None)
 
     def remember_done(self, record: Record) -> None:
         """Keep in mind that a key is done, so that the next duplicate costs no request."""
         with self._lock:
             self._done.pop(record.partition_key, None)
-            if record.result is not None and len(record.result) > _RESULT_MAX:
+            if not self._remember_ms or len(record.result or "") > _RESULT_MAX:
                 return
-            self._done[record.partition_key] = record
-            if len(self._done) > self._done_keys_max:
+            self._done[record.partition_key] = record, self._writer.moment()
+            if len(self._done) > _KEYS_MAX:
                 del self._done[next(iter(self._done))]
 
-    def done(self, partition_key: str, writer: Writer) -> Record | None:
-        """Return the record of a key known to be done, unless it is past its retention."""
+    def done(self, partition_key: str) -> Record | None:
+        """Return the record of a key that was seen done lately, unless it is past its retention."""
         with self._lock:
-            record = self._done.get(partition_key)
-        if record is None or is_past_retention(record, writer.store_ms()):
-            return None
-        return record
+            found = self._done.get(partition_key)
+            if found is None:
+                return None
+            record, since = found
+            if self._writer.elapsed_ms(since) >= self._remember_ms:
+                del self._done[partition_key]
+                return None
+        return None if is_past_retention(record, self._writer.store_ms()) else record
 
     def remember_unrecorded(self, claim: Claimed) -> None:
         """Keep `claim`, whose work is done but whose completion the store did not take."""
+        where = claim.record.partition_key
         with self._lock:
-            self._unrecorded[claim.record.partition_key] = claim
+            before = self._pending.get(where)
+            again = before is not None and before.claim is claim
+            failures = before.failures + 1 if before is not None and again else 1
+            self._pending[where] = _Pending(claim, self._writer.moment(), failures)
 
     def unrecorded(self, partition_key: str) -> Claimed | None:
         """Return the claim whose completion is still to be recorded for a key."""
         with self._lock:
-            return self._unrecorded.get(partition_key)
+            found = self._pending.get(partition_key)
+        return found.claim if found else None
 
-    def record_unrecorded(self) -> None:
-        """Try again to record what is done; called when the store has just answered something."""
+    def due(self) -> list[Claimed]:
+        """Return the claims whose completion is worth another try now."""
         with self._lock:
-            waiting = list(self._unrecorded.values())
-        for claim in waiting:
-            try:
-                claim.complete()
-            except ClaimLostError:
-                logger.exception("completion of key %r came too late", claim.key)
-            except StoreError:
-                return
-            else:
-                logger.info("completion of key %r is recorded at last", claim.key)
+            return [
+                one.claim
+                for one in self._pending.values()
+                if self._writer.elapsed_ms(one.since) >= one.pause_ms
+            ]
+
+    def note_unbegun(self, version: str) -> None:
+        """Remember a claim that may be stored, and under which nothing was begun."""
+        with self._lock:
+            self._unbegun[version] = None
+            if len(self._unbegun) > _KEYS_MAX:
+                del self._unbegun[next(iter(self._unbegun))]
+
+    def is_unbegun(self, version: str) -> bool:
+        """Tell whether a stored claim is one of this process under which nothing was begun."""
+        with self._lock:
+            return version in self._unbegun

@@ -74,7 +74,9 @@ def judge_refused_claim(
         if is_other_content(attempted.fingerprint, seen):
             return Verdict.OTHER_CONTENT
         return Verdict.IN_PROGRESS if at_work else Verdict.DONE
-    tried_out = 0 < max_attempts <= seen.generation
+    # A completion ends the count: whoever frees a key that was done has it done once more.
+    forgotten = seen.done_at_ms is not None
+    tried_out = 0 < max_attempts <= seen.generation and not forgotten
     return Verdict.EXHAUSTED if tried_out else Verdict.TAKE_OVER
 
 
@@ -116,7 +118,8 @@ def completed(held: Record, stamp: Stamp, result: str | None = None) -> Record:
         state=State.DONE,
         version=stamp.version,
         expires_at=stamp.expires_at,
-        done_at_ms=stamp.now_ms,
+        # The estimate of the store's time moves by up to a second with each answer.
+        done_at_ms=max(stamp.now_ms, held.claimed_at_ms or 0),
         result=result,
     )
 

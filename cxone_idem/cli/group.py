@@ -14,6 +14,7 @@ from cxone_idem.errors import IdemError
 COMMANDS: dict[str, str] = {
     "show": "cxone_idem.cli.show",
     "release": "cxone_idem.cli.release",
+    "redo": "cxone_idem.cli.redo",
     "create-table": "cxone_idem.cli.create_table",
     "config": "cxone_idem.cli.config",
     "doctor": "cxone_idem.cli.doctor",
