@@ -10,7 +10,7 @@ from cxone_idem.acquisition import Acquisition, Wanted
 from cxone_idem.chance import random_share, random_version
 from cxone_idem.claimed import NO_RESULT, Claimed, complete_all, release_all
 from cxone_idem.config import Config
-from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
+from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError, quoted
 from cxone_idem.events import checked_key
 from cxone_idem.holdings import Holdings
 from cxone_idem.invocation import Invocation
@@ -132,10 +132,10 @@ class Claims:
         try:
             claim.complete()
         except ClaimLostError:
-            logger.exception("completion of key %r came too late", key)
+            logger.exception("completion of key %s came too late", quoted(key))
             return None
         except StoreError:
-            logger.warning("completion of key %r is still not recorded", key, exc_info=True)
+            logger.warning("completion of key %s is still not recorded", quoted(key), exc_info=True)
         return claim
 
     def claim_all(
@@ -212,4 +212,4 @@ class Claims:
         """Try once to release claims that may stand in the store, so that nobody waits them out."""
         for claim, error in zip(claims, self.release_all(claims, begun=False), strict=True):
             if error:
-                logger.debug("key %r was not released: %s", claim.key, error)
+                logger.debug("key %s was not released: %s", quoted(claim.key), error)

@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from cxone_idem.errors import IdemError
+from cxone_idem.errors import IdemError, quoted
 
 if TYPE_CHECKING:
     from cxone_idem.deduplicator import Deduplicator
@@ -37,8 +37,8 @@ class Doers:
             doer = self._names.get(deduplicator, {}).get(key, name)
         if doer != name:
             message = (
-                f"{name} did not run: its key {key!r} is done by {doer}, which shares it; retrying"
-                " does not help: give each of them a key of its own, such as"
+                f"{name} did not run: its key {quoted(key)} is done by {doer}, which shares it;"
+                " retrying does not help: give each of them a key of its own, such as"
                 " key=\"['notify', id]\""
             )
             raise IdemError(message)

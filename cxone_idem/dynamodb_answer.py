@@ -15,7 +15,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from cxone_idem.errors import StoreError
+from cxone_idem.errors import StoreError, legible, quoted
 from cxone_idem.item import ForeignItemError, Item, Layout
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def read_item(item: Item | None, layout: Layout, table: str, operation: str) -> 
     except ForeignItemError as error:
         where = next(iter(item.get(layout.partition_key, {}).values()), "?")
         problem = (
-            f"the item at {where!r} was not written by this library ({error}); retrying does not"
-            " help: delete the item, or give this consumer a table or CXONE_IDEM_NAMESPACE of its"
-            " own"
+            f"the item at {quoted(str(where))} was not written by this library ({error}); retrying"
+            " does not help: delete the item, or give this consumer a table or"
+            " CXONE_IDEM_NAMESPACE of its own"
         )
         raise StoreError(problem, table, operation) from error
 
@@ -90,7 +90,7 @@ def is_untried_conflict(error: ClientError) -> bool:
 def from_response(error: ClientError, table: str, operation: str) -> StoreError:
     """Turn an error that DynamoDB answered with into a `StoreError`."""
     code = error.response["Error"].get("Code", "")
-    said = error.response["Error"].get("Message", "")
+    said = legible(error.response["Error"].get("Message", ""))
     metadata = error.response.get("ResponseMetadata", {})
     server_error = metadata.get("HTTPStatusCode", 0) >= _SERVER_ERROR_STATUS
     if code == "ResourceNotFoundException":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.errors import kind_of, shortened
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -51,7 +53,7 @@ def check_returned(name: str, returned: object) -> None:
         if close is not None:
             close()
         message = (
-            f"{name} returned a {type(returned).__name__}, whose work has not begun; retrying does"
+            f"{name} returned {kind_of(returned)}, whose work has not begun; retrying does"
             " not help: do the work in the function itself"
         )
         raise TypeError(message)
@@ -83,4 +85,4 @@ def _mistake_of_parameters(function: Callable[..., Any]) -> str:
 
 
 def _name(function: object) -> str:
-    return str(getattr(function, "__qualname__", None) or f"a {type(function).__name__}")
+    return shortened(str(getattr(function, "__qualname__", None) or kind_of(function)))

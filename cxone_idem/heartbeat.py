@@ -9,7 +9,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from cxone_idem.clock import LEASE_MARGIN_MS
-from cxone_idem.errors import ClaimLostError, IdemError, QueueError
+from cxone_idem.errors import ClaimLostError, IdemError, QueueError, quoted
 from cxone_idem.record import State
 from cxone_idem.visibility import VISIBILITY_MAX_SECONDS, Change
 
@@ -75,7 +75,7 @@ class Heartbeat:
                 if claim.record.state is State.IN_PROGRESS:
                     logger.error("lost under its handler, which may do it twice: %s", error)
             except IdemError as error:
-                logger.warning("the lease on key %r was not extended: %s", claim.key, error)
+                logger.warning("the lease on key %s was not extended: %s", quoted(claim.key), error)
 
     def _hide(self, handles: Sequence[str]) -> None:
         wanted = [Change(handle, self.visibility_seconds) for handle in handles]

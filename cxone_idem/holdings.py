@@ -6,7 +6,7 @@ import logging
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from cxone_idem.errors import ClaimLostError, StoreError
+from cxone_idem.errors import ClaimLostError, StoreError, quoted
 from cxone_idem.protocol import is_past_retention
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class Holdings:
             try:
                 claim.complete()
             except ClaimLostError:
-                logger.exception("completion of key %r came too late", claim.key)
+                logger.exception("completion of key %s came too late", quoted(claim.key))
             except StoreError:
                 return
             else:
-                logger.info("completion of key %r is recorded at last", claim.key)
+                logger.info("completion of key %s is recorded at last", quoted(claim.key))
