@@ -16,6 +16,7 @@ from cxone_idem.errors import (
     InProgressError,
     OtherContentError,
     StoreError,
+    quoted,
 )
 from cxone_idem.events import fingerprint_of
 from cxone_idem.protocol import Verdict
@@ -166,7 +167,9 @@ class Acquisition:
     def _own(self, claim: Claimed, reading: Reading) -> None:
         """Make sure that the lease is as long as was needed; if the key was lost, go on."""
         if not reading.proves(claim.record.lease_until_ms, self._needed_ms):
-            logger.info("clock or store is slow: stamping the lease on key %r again", claim.key)
+            logger.info(
+                "clock or store is slow: stamping the lease on key %s again", quoted(claim.key)
+            )
             try:
                 claim.extend()
             except ClaimLostError:

@@ -23,7 +23,7 @@ from cxone_idem.aio_threads import Threads
 from cxone_idem.already_done import AlreadyDone
 from cxone_idem.claimed import NO_RESULT, Claimed
 from cxone_idem.deduplicator import Deduplicator
-from cxone_idem.errors import IdemError, InProgressError
+from cxone_idem.errors import IdemError, InProgressError, quoted
 from cxone_idem.event_function import check_handler
 from cxone_idem.invocation import Invocation
 from cxone_idem.job import BatchStoppedError
@@ -200,7 +200,7 @@ class AsyncDeduplicator:
         errors = self._deduplicator.release_all(claims, begun=False)
         for claim, error in zip(claims, errors, strict=True):
             if error:
-                logger.warning("key %r was not released: %s", claim.key, error)
+                logger.warning("key %s was not released: %s", quoted(claim.key), error)
 
 
 def _start_thread(batch: Call) -> None:

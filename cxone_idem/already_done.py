@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from cxone_idem.cause import Cause, find_cause
+from cxone_idem.errors import quoted
 from cxone_idem.record import Origin
 
 if TYPE_CHECKING:
@@ -43,4 +44,4 @@ class AlreadyDone:
         return False
 
     def __repr__(self) -> str:
-        return f"AlreadyDone(key={self.key!r}, done_at_ms={self.record.done_at_ms})"
+        return f"AlreadyDone(key={quoted(self.key)}, done_at_ms={self.record.done_at_ms})"

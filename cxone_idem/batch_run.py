@@ -10,7 +10,7 @@ from cxone_idem.already_done import AlreadyDone
 from cxone_idem.claims_ahead import ClaimsAhead
 from cxone_idem.committer import Committer
 from cxone_idem.current import under
-from cxone_idem.errors import IdemError
+from cxone_idem.errors import IdemError, quoted
 from cxone_idem.fate import DELETED, Fate
 from cxone_idem.frames import let_go
 from cxone_idem.job import Job, lanes, refusal
@@ -215,7 +215,7 @@ class BatchRun:
                 return Fate.HANDLER_FAILED
             logger.info(
                 "message %s is done: process_event raised, but its transaction had committed",
-                job.message.id,
+                quoted(job.message.id),
                 exc_info=job.error,
             )
         self._claims.doers.note(job.key, self._name)

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cxone_idem import protocol
-from cxone_idem.errors import ClaimLostError, IdemError, StoreError
+from cxone_idem.errors import ClaimLostError, IdemError, StoreError, quoted
 from cxone_idem.held_record import HeldRecord, write_all
 from cxone_idem.record import Record, State
 from cxone_idem.store import ATTEMPTS, NO_DEADLINE, Budget
@@ -63,7 +63,7 @@ class Claimed:
         return True
 
     def __repr__(self) -> str:
-        return f"Claimed(key={self.key!r}, generation={self.generation})"
+        return f"Claimed(key={quoted(self.key)}, generation={self.generation})"
 
     @property
     def budget(self) -> Budget:
@@ -118,7 +118,7 @@ class Claimed:
                 raise
             self._completion_ended(None)
             if self._result is not None and self._result != self.record.result:
-                logger.error("key %r was completed before, without this result", self.key)
+                logger.error("key %s was completed before, without this result", quoted(self.key))
 
     def transaction_item(self, *, result: object = NO_RESULT) -> Any:
         """Return the entry of `TransactWriteItems` that records the work as done.
@@ -164,8 +164,8 @@ class Claimed:
                     self._promised_ms, self._promised_at = lease_ms, promised_at
                     return
         problem = (
-            f"the lease on key {self.key!r} cannot be made to hold: each round trip was slower than"
-            " the one before; retrying helps once the store answers evenly"
+            f"the lease on key {quoted(self.key)} cannot be made to hold: each round trip was"
+            " slower than the one before; retrying helps once the store answers evenly"
         )
         raise StoreError(problem, "", "extend")
 
@@ -194,8 +194,8 @@ class Claimed:
             self._holdings.remember_unrecorded(self)
             return
         self._holdings.drop(self)
-        if error is None or self.record.state is State.IN_PROGRESS:
-            # The work is done, whatever became of its record.
+        if error is None or self._held.gone:
+            # The work is done, though its record may be gone.
             self._holdings.remember_done(self.done_record)
 
 

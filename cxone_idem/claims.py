@@ -12,7 +12,7 @@ from cxone_idem.chance import random_share, random_version
 from cxone_idem.claimed import NO_RESULT, Claimed, complete_all, release_all
 from cxone_idem.config import Config
 from cxone_idem.doers import Doers
-from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError
+from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError, quoted
 from cxone_idem.events import checked_key
 from cxone_idem.holdings import Holdings
 from cxone_idem.invocation import Invocation
@@ -172,11 +172,12 @@ class Claims:
         errors = complete_all(due, self._writer, budget._replace(attempts=1))
         for claim, error in zip(due, errors, strict=True):
             if error is None:
-                logger.info("completion of key %r is recorded at last", claim.key)
+                logger.info("completion of key %s is recorded at last", quoted(claim.key))
             elif isinstance(error, ClaimLostError):
-                logger.error("completion of key %r came too late: %s", claim.key, error)
+                logger.error("completion of key %s came too late: %s", quoted(claim.key), error)
             else:
-                logger.warning("completion of key %r is still not recorded: %s", claim.key, error)
+                text = "completion of key %s is still not recorded: %s"
+                logger.warning(text, quoted(claim.key), error)
 
     def remember_unrecorded(self, claim: Claimed) -> None:
         """Keep in mind work that is done, so as to record it at the next chance."""
@@ -274,4 +275,4 @@ class Claims:
         errors = release_all(claims, self._writer, begun=False, attempts=1)
         for claim, error in zip(claims, errors, strict=True):
             if error:
-                logger.debug("key %r was not released: %s", claim.key, error)
+                logger.debug("key %s was not released: %s", quoted(claim.key), error)

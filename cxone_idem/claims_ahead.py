@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from cxone_idem.claimed import Claimed
-from cxone_idem.errors import IdemError
+from cxone_idem.errors import IdemError, quoted
 from cxone_idem.frames import let_go
 from cxone_idem.record import State
 
@@ -87,5 +87,5 @@ class ClaimsAhead:
 def _tell_kept(claims: list[Claimed], errors: list[IdemError | None]) -> None:
     for claim, error in zip(claims, errors, strict=True):
         if error and claim.record.state is not State.DONE:  # a handler's transaction commits it
-            logger.warning("key %r was not released: %s", claim.key, error)
+            logger.warning("key %s was not released: %s", quoted(claim.key), error)
         let_go(error)

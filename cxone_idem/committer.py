@@ -12,7 +12,7 @@ from contextvars import copy_context
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
 
-from cxone_idem.errors import StoreError
+from cxone_idem.errors import StoreError, quoted
 from cxone_idem.record import State
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Committer:
         if claim.record.state is State.DONE:
             return None
         self._claims.remember_unrecorded(claim)
-        logger.error("key %r was not completed", claim.key, exc_info=cause)
+        logger.error("key %s was not completed", quoted(claim.key), exc_info=cause)
         problem = (
             f"an unexpected {type(cause).__name__} came out of the completion ({cause}); retrying"
             " helps, and this process does it by itself"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.errors import ConfigError
-from cxone_idem.events import expression_mistake
+from cxone_idem.events import DEFAULT_FINGERPRINT, DEFAULT_KEY, NO_FINGERPRINT
+from cxone_idem.expression import expression_mistake
 from cxone_idem.item import RESERVED_ATTRIBUTES
 from cxone_idem.setting import (
     NAMESPACE_MAX,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NO_NAMESPACE = "none"
-"""What `CXONE_IDEM_NAMESPACE` says for keys that stand in the table as they are."""
+"""The value of `CXONE_IDEM_NAMESPACE` with which keys are stored as they are."""
 
 _DAY_SECONDS = 86_400
 _ATTRIBUTE_NAME_MAX = 255
@@ -44,12 +45,15 @@ class Config:
         "whose keys these are, so that two consumers can share a table; default is the Lambda"
         " function's name, and `none` keeps keys as they are",
     )
-    key: str = setting("detail.IdempotencyKey || id", "JMESPath over the event that yields the key")
+    key: str = setting(
+        DEFAULT_KEY,
+        "JMESPath over the event that finds its key; by default `id` counts only in an EventBridge"
+        " event",
+    )
     fingerprint: str = setting(
-        "",
-        "JMESPath over the event of what all events of one key agree in, such as"
-        " `detail.conversationId`; if they do not, the message fails. By default nothing is"
-        " compared",
+        DEFAULT_FINGERPRINT,
+        "JMESPath over the event of what all events of one key agree in; if they do not, the"
+        " message fails; `none` compares nothing",
     )
     # 300 s: the longest work most consumers do per event; Lambda uses its real deadline instead.
     lease_seconds: float = setting(
@@ -149,7 +153,12 @@ class Config:
         return config
 
     def _mistakes(self) -> list[str]:
-        return [*self._wrong_numbers(), *self._wrong_names(), *self._wrong_choices()]
+        return [
+            *self._wrong_numbers(),
+            *self._wrong_names(),
+            *self._wrong_choices(),
+            *self._wrong_expressions(),
+        ]
 
     def _wrong_numbers(self) -> list[str]:
         mistakes = []
@@ -197,14 +206,17 @@ class Config:
                 " 255 printable ASCII characters, not beginning with ':' or 'AWS/', such as"
                 " cxone_idem"
             )
-        for name in ("key", "fingerprint"):
-            expression = getattr(self, name)
-            wrong = expression_mistake(expression) if expression or name == "key" else ""
-            if wrong:
-                mistakes.append(
-                    f"{variable(name)}={expression!r} is not a JMESPath expression: {wrong}"
-                )
         return mistakes
+
+    def _wrong_expressions(self) -> list[str]:
+        mistakes = {"key": expression_mistake(self.key, is_key=True)}
+        if self.fingerprint not in {"", NO_FINGERPRINT}:
+            mistakes["fingerprint"] = expression_mistake(self.fingerprint)
+        return [
+            f"{variable(name)}={getattr(self, name)!r} {mistake}"
+            for name, mistake in mistakes.items()
+            if mistake
+        ]
 
 
 def checked_workers(max_workers: object) -> int:

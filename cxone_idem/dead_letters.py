@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxone_idem import protocol
 from cxone_idem.errors import KeyMissingError, QueueError, StoreError
-from cxone_idem.events import find_fingerprint, find_key, parse_envelope
+from cxone_idem.events import find_fingerprint, find_key, parse_exactly
 from cxone_idem.item import ForeignItemError
 from cxone_idem.record import Origin, Record, partition_key
 from cxone_idem.sqs_queue import ENTRIES_MAX, SqsQueue
@@ -144,9 +144,9 @@ class DeadLetters:
     def _judge(self, message: dict[str, Any]) -> DeadLetter:
         letter = DeadLetter(message["MessageId"], int(message["Attributes"]["SentTimestamp"]))
         try:
-            envelope = parse_envelope(message["Body"])
-            key = find_key(envelope, self._config.key)
-            fingerprint = find_fingerprint(envelope, self._config.fingerprint)
+            event = parse_exactly(message["Body"])
+            key = find_key(event, self._config.key)
+            fingerprint = find_fingerprint(event, self._config.fingerprint)
         except KeyMissingError as error:
             return replace(letter, reason=str(error))
         letter = replace(letter, key=key)

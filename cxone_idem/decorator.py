@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 from cxone_idem.acquisition import Wanted
 from cxone_idem.claimed import NO_RESULT
 from cxone_idem.current import current_claim, under
-from cxone_idem.errors import ClaimLostError, ConfigError, IdemError, InProgressError, StoreError
-from cxone_idem.event_function import EventFunction, check_returned
-from cxone_idem.events import (
-    checked_key,
-    expression_mistake,
-    find_fingerprint,
-    find_key,
-    origin_text,
+from cxone_idem.errors import (
+    ClaimLostError,
+    ConfigError,
+    IdemError,
+    InProgressError,
+    StoreError,
+    quoted,
 )
+from cxone_idem.event_function import EventFunction, check_returned
+from cxone_idem.events import checked_key, find_fingerprint, find_key, origin_text
+from cxone_idem.expression import expression_mistake
 from cxone_idem.invocation import Invocation
 from cxone_idem.outcome_log import tell_duplicate
 from cxone_idem.record import Origin, State
@@ -99,9 +101,9 @@ def _finder(key: Key | None) -> Callable[[Any, Deduplicator], str]:
     if key is None:
         return lambda event, deduplicator: find_key(event, deduplicator.config.key)
     if isinstance(key, str):
-        wrong = expression_mistake(key)
-        if wrong:
-            raise ConfigError((f"key={key!r} is not a JMESPath expression: {wrong}",))
+        mistake = expression_mistake(key, is_key=True)
+        if mistake:
+            raise ConfigError((f"key={key!r} {mistake}",))
         return lambda event, _: find_key(event, key)
     if inspect.iscoroutinefunction(key):
         message = "key is an async function; pass a plain one, or a JMESPath expression"
@@ -177,7 +179,7 @@ def _claim(
         if not _is_the_callers(error):
             raise
     message = (
-        f"key {wanted.key!r} is held by the caller of this @once function: process_batch, or"
+        f"key {quoted(wanted.key)} is held by the caller of this @once function: process_batch, or"
         " another @once function, claimed it; retrying does not help: leave one of them away, or"
         " give this one a key of its own, such as key=\"['notify', id]\""
     )
@@ -197,7 +199,7 @@ def _give_back(claim: Claimed) -> None:
         claim.release()
     except IdemError as error:
         if claim.record.state is not State.DONE:
-            logger.warning("key %r was not released: %s", claim.key, error)
+            logger.warning("key %s was not released: %s", quoted(claim.key), error)
 
 
 def _origin(event: Any, context: LambdaContext | None) -> Origin:

@@ -10,7 +10,6 @@ from cxone_idem.chance import random_share, random_version
 from cxone_idem.claims import Claims
 from cxone_idem.config import Config, checked_workers
 from cxone_idem.invocation import Invocation
-from cxone_idem.key_quality import KeyQuality
 from cxone_idem.sqs_batch import (
     BatchResponse,
     Envelope,
@@ -64,7 +63,7 @@ class Deduplicator(Claims):
             monotonic=monotonic,
         )
         self._on_outcome = checked_hook(on_outcome)
-        self._looking_on: list[Observer] = [KeyQuality(self.config.key, self.config.fingerprint)]
+        self._looking_on: list[Observer] = []
         if self.config.metrics:
             self._looking_on.append(self._metrics_line(now))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 
-from cxone_idem.errors import IdemError
+from cxone_idem.errors import IdemError, quoted
 
 # The most messages that a batch from SQS can have: functions of one event meet in one invocation.
 _KEYS_MAX = 10_000
@@ -41,8 +41,8 @@ class Doers:
             self.note(key, name)
         elif doer != name:
             message = (
-                f"{name} did not run: its key {key!r} is done by {doer}, which shares it; retrying"
-                " does not help: give each of them a key of its own (@once:"
+                f"{name} did not run: its key {quoted(key)} is done by {doer}, which shares it;"
+                " retrying does not help: give each of them a key of its own (@once:"
                 " key=\"['notify', id]\"; process_batch: a deduplicator with a"
                 " CXONE_IDEM_NAMESPACE of its own), or pass one function that calls both"
             )

@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 
 from cxone_idem.aws_client import NoAnswerInTimeError
-from cxone_idem.errors import StoreError
+from cxone_idem.errors import StoreError, legible, quoted
 from cxone_idem.item import ForeignItemError, Layout
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def read_item(item: Any, partition_key: str, source: Source) -> Record | None:
     except ForeignItemError as error:
         where = next(iter(item.get(layout.partition_key, {}).values()), "?")
         problem = (
-            f"the item at {where!r} was not written by this library ({error}); retrying does not"
-            " help: delete the item, or give this consumer a table or CXONE_IDEM_NAMESPACE of its"
-            " own"
+            f"the item at {quoted(str(where))} was not written by this library ({error}); retrying"
+            " does not help: delete the item, or give this consumer a table or"
+            " CXONE_IDEM_NAMESPACE of its own"
         )
         raise StoreError(problem, table, operation, retryable=False) from error
 
@@ -119,7 +119,7 @@ def read_item(item: Any, partition_key: str, source: Source) -> Record | None:
 def from_response(error: ClientError, table: str, operation: str) -> StoreError:
     """Turn an error that DynamoDB answered with into a `StoreError`."""
     code = error.response["Error"].get("Code", "")
-    said = error.response["Error"].get("Message", "")
+    said = legible(error.response["Error"].get("Message", ""))
     metadata = error.response.get("ResponseMetadata", {})
     server_error = metadata.get("HTTPStatusCode", 0) >= _SERVER_ERROR_STATUS
     failure = _failure(code, said, operation, server_error=server_error)
@@ -141,8 +141,8 @@ def from_statement(error: Mapping[str, Any], table: str, operation: str) -> Stor
     code, said = str(error.get("Code", "")), str(error.get("Message", ""))
     if code not in _KNOWN:
         problem = (
-            f"DynamoDB answered with an error that nobody specified ({code!r}: {said});"
-            " whether retrying helps is not known"
+            f"DynamoDB answered with an error that nobody specified ({quoted(code)}:"
+            f" {legible(said)}); whether retrying helps is not known"
         )
         return StoreError(problem, table, operation, code, outcome_unknown=True)
     server_error = code in _SERVER_ERRORS

@@ -10,6 +10,37 @@ from cxone_idem.record import Origin
 if TYPE_CHECKING:
     from cxone_idem.record import Record
 
+_SHOWN_MAX = 200
+"""How many characters of a text from an event a line shows: an id, and nothing like a payload."""
+
+
+def quoted(text: str) -> str:
+    """Return a text from an event as a line may show it: in quotes, on one line, and short."""
+    return repr(text[:_SHOWN_MAX]) + _left_out(text)
+
+
+def legible(text: str) -> str:
+    """Return a text with what cannot be printed escaped, and what can as it is."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def shortened(text: str) -> str:
+    """Return a text as a field of a log line may hold it: legible and short."""
+    return legible(text[:_SHOWN_MAX]) + _left_out(text)
+
+
+def kind_of(value: object) -> str:
+    """Return the kind of a value, such as `an int`; its content may be a payload."""
+    if value is None:
+        return "null"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _left_out(text: str) -> str:
+    more = len(text) - _SHOWN_MAX
+    return f"... ({more:,} more characters)" if more > 0 else ""
+
 
 class IdemError(Exception):
     """Root of every error this library raises."""
@@ -18,7 +49,7 @@ class IdemError(Exception):
 class ConfigError(IdemError):
     """A setting cannot be used. Retrying never helps: correct every setting the message lists.
 
-    `mistakes` holds one sentence for each wrong setting, so that they can be mended in one go.
+    `mistakes` holds one sentence for each wrong setting, so that all can be fixed in one go.
     """
 
     def __init__(self, mistakes: tuple[str, ...]) -> None:
@@ -26,11 +57,12 @@ class ConfigError(IdemError):
         self.mistakes = mistakes
 
     def __str__(self) -> str:
-        return "cxone_idem cannot be configured: " + "; ".join(self.mistakes)
+        mistakes = "; ".join(self.mistakes)
+        return f"cxone_idem cannot be configured: {mistakes}; retrying does not help: correct these"
 
 
 class KeyMissingError(IdemError):
-    """An event yields no usable key. Retrying never helps: mend the producer or `CXONE_IDEM_KEY`.
+    """An event yields no usable key. Retrying never helps: fix the producer or `CXONE_IDEM_KEY`.
 
     In a batch the message fails, so it ends in the dead-letter queue and is not lost.
     """
@@ -61,19 +93,19 @@ class InProgressError(IdemError):
 
     @property
     def cause(self) -> Cause:
-        """Why this delivery came while another has the key."""
+        """The reason why this delivery came while another has the key."""
         return find_cause(self.record.origin, self.origin or Origin())
 
     def __str__(self) -> str:
         if self.held_here:
             return (
-                f"key {self.key!r} is in progress in this same process, which claimed it before;"
-                " retrying helps once that claim is completed or released: claim a key once for"
-                " each delivery (process_batch and @once claim by themselves), or give the two"
+                f"key {quoted(self.key)} is in progress in this same process, which claimed it"
+                " before; retrying helps once that claim is completed or released: claim a key once"
+                " for each delivery (process_batch and @once claim by themselves), or give the two"
                 " pieces of work keys of their own"
             )
         return (
-            f"key {self.key!r} is in progress in another worker, whose lease ends in at most"
+            f"key {quoted(self.key)} is in progress in another worker, whose lease ends in at most"
             f" {self.retry_after_seconds:.1f} s: leave the event in its queue and let it come back"
         )
 
@@ -92,12 +124,17 @@ class OtherContentError(IdemError):
         self.record = record
         self.origin = origin
 
+    @property
+    def _event(self) -> str:
+        event_id = self.record.origin.event_id
+        return "unknown" if event_id is None else quoted(event_id)
+
     def __str__(self) -> str:
         return (
-            f"key {self.key!r} is {self.record.state.value} for an event of other content"
-            f" (fingerprint {self.record.fingerprint}, event {self.record.origin.event_id}):"
-            " retrying does not help, as the key is too coarse; change CXONE_IDEM_KEY so that the"
-            " two have different keys, or CXONE_IDEM_FINGERPRINT if they are one event"
+            f"key {quoted(self.key)} is {self.record.state.value} for an event of other content"
+            f" (fingerprint {self.record.fingerprint}, event {self._event}); retrying does not"
+            " help, as two events share one key: change CXONE_IDEM_KEY so that they have different"
+            " keys, or CXONE_IDEM_FINGERPRINT if they are one event"
         )
 
 
@@ -116,14 +153,14 @@ class AttemptsExhaustedError(IdemError):
 
     @property
     def attempts(self) -> int:
-        """How often the work was begun."""
+        """The number of times the work was begun."""
         return self.record.generation
 
     def __str__(self) -> str:
         return (
-            f"key {self.key!r} was tried {self.attempts} times, as CXONE_IDEM_MAX_ATTEMPTS is"
-            f" {self.limit}, and never completed, so it is not run again; retrying does not help:"
-            " mend what makes it fail, raise the limit, and redrive its dead letter"
+            f"key {quoted(self.key)} was tried {self.attempts} times and never completed, and"
+            f" CXONE_IDEM_MAX_ATTEMPTS is {self.limit}; retrying does not help, as the work is not"
+            " begun again: fix what makes it fail, raise the limit, and redrive its dead letter"
         )
 
 
@@ -141,7 +178,7 @@ class ClaimLostError(IdemError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"no claim on key {self.key!r}: {self.reason}"
+        return f"no claim on key {quoted(self.key)}: {self.reason}; retrying does not help"
 
 
 class ResultMissingError(IdemError):
@@ -158,13 +195,13 @@ class ResultMissingError(IdemError):
 
     def __str__(self) -> str:
         return (
-            f"the work on key {self.key!r} is done, but its result is not stored; retrying does not"
-            " help: look for an error that the first run logged, or complete with a result"
+            f"the work on key {quoted(self.key)} is done, but its result is not stored; retrying"
+            " does not help: look for an error that the first run logged, or complete with a result"
         )
 
 
 class StoreError(IdemError):
-    """The store refused or never answered. Whether retrying helps stands in the message.
+    """The store refused or never answered. The message says whether retrying helps.
 
     `code` and `request_id` are AWS's own (None if it never answered). `outcome_unknown` is True
     if the write may have happened all the same. `retryable` is False if the same request would
@@ -209,7 +246,7 @@ class StoreError(IdemError):
 
 
 class QueueError(IdemError):
-    """SQS refused or never answered. Whether retrying helps stands in the message.
+    """SQS refused or never answered. The message says whether retrying helps.
 
     `code` is AWS's own (None if it never answered). No message is lost by it: what was not deleted
     comes back, and is dropped then if its work is done.

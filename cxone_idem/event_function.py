@@ -13,6 +13,8 @@ from functools import partial
 from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.errors import kind_of, shortened
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -188,4 +190,4 @@ def _mistake_of_parameters(function: Callable[..., Any]) -> str:
 
 def _short_name(function: Any) -> str:
     *_, inner = _layers(function)
-    return str(getattr(inner, "__qualname__", None) or f"a {type(inner).__name__}")
+    return shortened(str(getattr(inner, "__qualname__", None) or kind_of(inner)))

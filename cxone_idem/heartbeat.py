@@ -10,7 +10,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from cxone_idem.clock import LEASE_MARGIN_MS
-from cxone_idem.errors import ClaimLostError, IdemError, QueueError
+from cxone_idem.errors import ClaimLostError, IdemError, QueueError, quoted
 from cxone_idem.record import State
 from cxone_idem.visibility import VISIBILITY_MAX_SECONDS, Change
 
@@ -92,9 +92,9 @@ class Heartbeat:
             if claim.record.state is State.IN_PROGRESS:
                 logger.error("lost under its handler, which may do it twice: %s", error)
         except IdemError as error:
-            logger.warning("the lease on key %r was not extended: %s", claim.key, error)
+            logger.warning("the lease on key %s was not extended: %s", quoted(claim.key), error)
         except BaseException:  # even SystemExit would end this thread alone, and unseen
-            logger.exception("the lease on key %r was not extended", claim.key)
+            logger.exception("the lease on key %s was not extended", quoted(claim.key))
 
     def _hide(self, handles: Sequence[str]) -> None:
         wanted = [Change(handle, self.visibility_seconds) for handle in handles]

@@ -32,6 +32,8 @@ class HeldRecord:
         self.budget = budget
         """How long a write may take: as long as the invocation that claimed."""
         self._writer = writer
+        self.gone = False
+        """Somebody deleted the record under this claim."""
         # Writes whose answer never came: any of them may be what stands in the store.
         self._unanswered: list[Record] = []
         # Those of them that were sent here, and not in a transaction of the user's.
@@ -77,6 +79,7 @@ class HeldRecord:
                     self._writer.tally.lost_answer()
                 self.record = earlier
                 return
+        self.gone = seen is None
         raise ClaimLostError(self.key, _loss(seen))
 
 

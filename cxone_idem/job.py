@@ -16,12 +16,11 @@ from cxone_idem.errors import (
     KeyMissingError,
     OtherContentError,
 )
-from cxone_idem.events import find_fingerprint, find_key, parse_envelope
+from cxone_idem.events import find_fingerprint, find_key, parse_envelope, parse_exactly
 from cxone_idem.fate import Fate
 from cxone_idem.outcome import Outcome
 from cxone_idem.outcome_log import tell_end
 from cxone_idem.protocol import is_other_content
-from cxone_idem.subject import NOTHING_SAID, find_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +42,6 @@ class Job:
         self.message = message
         self.envelope: dict[str, Any] = {}
         self.key = ""
-        self.subject = NOTHING_SAID
         self.fingerprint: str | None = None
         self.fate: Fate | None = None
         self.record: Record | None = None
@@ -52,9 +50,9 @@ class Job:
         try:
             self.envelope = parse_envelope(message.body)
             if not config.disabled:
-                self.key = find_key(self.envelope, config.key)
-                self.subject = find_subject(self.envelope)
-                self.fingerprint = find_fingerprint(self.envelope, config.fingerprint)
+                exact = parse_exactly(message.body)
+                self.key = find_key(exact, config.key)
+                self.fingerprint = find_fingerprint(exact, config.fingerprint)
         except KeyMissingError as error:
             self.fate = Fate.KEY_MISSING
             self.error = error
@@ -132,7 +130,6 @@ class Job:
             origin=self.origin,
             record=self.record,
             first=self.first,
-            subject=self.subject,
             fingerprint=self.fingerprint,
             error=self.error,
         )

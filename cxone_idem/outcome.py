@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from cxone_idem.cause import Cause, find_cause
 from cxone_idem.fate import Fate
 from cxone_idem.record import Origin
-from cxone_idem.subject import NOTHING_SAID, Subject
 
 if TYPE_CHECKING:
     from cxone_idem.record import Record
@@ -28,16 +27,14 @@ class Outcome(NamedTuple):
     """The record of our own claim; or else the one that stood in the way, if one did."""
     first: Origin | None = None
     """Whose delivery had the key before this one; None if this one is the first."""
-    subject: Subject = NOTHING_SAID
-    """What the event is about, where it says so."""
     fingerprint: str | None = None
     """A hash of what all events of the key must agree in."""
     error: BaseException | None = None
-    """What went wrong: the handler's own error, or one of this library's."""
+    """The error, if there is one: the handler's own error, or one of this library's."""
 
     @property
     def cause(self) -> Cause | None:
-        """Why the message came although its key was taken; None if it was not."""
+        """The reason why the message came although its key was taken; None if it was not."""
         if self.fate is Fate.OTHER_CONTENT:
             return Cause.NOT_A_DUPLICATE
         if self.fate not in _TAKEN:

@@ -10,6 +10,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.errors import quoted, shortened
 from cxone_idem.fate import Fate
 
 if TYPE_CHECKING:
@@ -21,18 +22,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cxone_idem")
 
+
+def _name_the_library(record: logging.LogRecord) -> bool:
+    """Begin each line with what says it: Lambda's text format drops the logger's name."""
+    record.msg = f"{logger.name}: {record.msg}"
+    return True
+
+
+# Here and not in a formatter, which is the user's. Every module logs to this one logger.
+logger.addFilter(_name_the_library)
+
 FIELD = "cxone_idem"
 """The one name under which the fields stand, so that none is in anyone's way."""
 
 _SAYS = {
-    Fate.COMPLETED: (logging.DEBUG, "message %s ran, key %r"),
-    Fate.ALREADY_DONE: (logging.INFO, "message %s is a duplicate of %r, done already: %s"),
-    Fate.SAME_BATCH: (logging.INFO, "message %s is a duplicate of %r in its own batch: %s"),
+    Fate.COMPLETED: (logging.DEBUG, "message %s ran, key %s"),
+    Fate.ALREADY_DONE: (logging.INFO, "message %s is a duplicate of %s, done already: %s"),
+    Fate.SAME_BATCH: (logging.INFO, "message %s is a duplicate of %s in its own batch: %s"),
     Fate.IN_PROGRESS: (logging.INFO, "message %s comes back later: %s"),
     Fate.OTHER_CONTENT: (logging.ERROR, "message %s is no duplicate: %s"),
     Fate.ATTEMPTS_EXHAUSTED: (logging.ERROR, "message %s is not run: %s"),
     Fate.SECOND_HANDLER: (logging.ERROR, "message %s is not run: %s"),
-    Fate.HANDLER_FAILED: (logging.ERROR, "message %s, key %r: process_event raised"),
+    Fate.HANDLER_FAILED: (logging.ERROR, "message %s, key %s: process_event raised"),
     Fate.KEY_MISSING: (logging.ERROR, "message %s has no key: %s"),
     Fate.STORE_FAILED: (logging.ERROR, "message %s was not claimed: %s"),
     Fate.CLAIM_LOST: (logging.ERROR, "message %s ran, perhaps a second time: %s"),
@@ -49,14 +60,14 @@ def tell(outcome: Outcome) -> None:
     level, text = _SAYS[fate]
     if not logger.isEnabledFor(level):
         return
-    said: list[object] = [outcome.message.id]
+    said: list[object] = [quoted(outcome.message.id)]
     if fate in {Fate.COMPLETED, Fate.ALREADY_DONE, Fate.SAME_BATCH, Fate.HANDLER_FAILED}:
-        said.append(outcome.key)
+        said.append(quoted(outcome.key))
     elif error is not None:
         said.append(error)
     if fate in {Fate.ALREADY_DONE, Fate.SAME_BATCH} and outcome.cause:
         said.append(outcome.cause.value)
-    # The handler's own error alone comes with its traceback: it is the one to be mended.
+    # The handler's own error alone comes with its traceback: it is the one to be fixed.
     traceback = error if fate is Fate.HANDLER_FAILED else None
     logger.log(level, text, *said, exc_info=traceback, extra={FIELD: fields(outcome)})
 
@@ -64,9 +75,9 @@ def tell(outcome: Outcome) -> None:
 def tell_end(outcome: Outcome, error: BaseException) -> None:
     """Write the line of a message whose handler raised what ends the whole batch."""
     logger.error(
-        "message %s, key %r: process_event raised %s, which ends the batch",
-        outcome.message.id,
-        outcome.key,
+        "message %s, key %s: process_event raised %s, which ends the batch",
+        quoted(outcome.message.id),
+        quoted(outcome.key),
         type(error).__name__,
         extra={FIELD: {**fields(outcome), "error": type(error).__name__}},
     )
@@ -104,9 +115,9 @@ def tell_duplicate(function: str, found: AlreadyDone) -> None:
         "first_done_at_ms": found.record.done_at_ms,
         "generation": found.record.generation,
     }
-    text = "%s: key %r is done already: %s"
+    text = "%s: key %s is done already: %s"
     extra = {FIELD: _known(evidence)}
-    logger.info(text, function, found.key, found.cause.value, extra=extra)
+    logger.info(text, function, quoted(found.key), found.cause.value, extra=extra)
 
 
 def fields(outcome: Outcome) -> dict[str, Any]:
@@ -127,7 +138,12 @@ def fields(outcome: Outcome) -> dict[str, Any]:
 
 
 def _known(evidence: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in evidence.items() if value is not None}
+    """Return what is known, each text legible and short."""
+    return {
+        name: shortened(value) if isinstance(value, str) else value
+        for name, value in evidence.items()
+        if value is not None
+    }
 
 
 def _of_origin(prefix: str, origin: Origin) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import logging
 from typing import Any, NoReturn
 
-from cxone_idem.errors import ResultMissingError
+from cxone_idem.errors import ResultMissingError, kind_of, quoted
 
 # An item holds 400 KB (Developer Guide, "Quotas and limits"), and a refused claim costs write units
 # by the size of what stands there ("Working with items"): at 256 KB, as much as an event was long
@@ -30,17 +30,17 @@ def to_text(result: object, key: str) -> str | None:
         # The text of any other error may quote the result.
         why = error if isinstance(error, _NotJSONError) else type(error).__name__
         logger.error(
-            "key %r is recorded as done without its result, which is not JSON (%s): duplicates get"
+            "key %s is recorded as done without its result, which is not JSON (%s): duplicates get"
             " ResultMissingError; return dicts, lists, text, numbers, booleans and None only",
-            key,
+            quoted(key),
             why,
         )
         return None
     if size_bytes > RESULT_MAX_BYTES:
         logger.error(
-            "key %r is recorded as done without its result, whose %d bytes of JSON are more than"
+            "key %s is recorded as done without its result, whose %d bytes of JSON are more than"
             " %d: duplicates get ResultMissingError; store it elsewhere and return where",
-            key,
+            quoted(key),
             size_bytes,
             RESULT_MAX_BYTES,
         )
@@ -64,5 +64,5 @@ class _NotJSONError(Exception):
 
 
 def _refuse(thing: object) -> NoReturn:
-    message = f"it holds a {type(thing).__name__}"
+    message = f"it holds {kind_of(thing)}"
     raise _NotJSONError(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cxone_idem.errors import IdemError
+from cxone_idem.errors import IdemError, kind_of, quoted
 from cxone_idem.events import origin_text
 from cxone_idem.record import Origin
 
@@ -124,9 +124,9 @@ def _kind(value: Any) -> str:
     if isinstance(value, dict):
         source = _source(value)
         if isinstance(source, str):
-            return f"a record of {origin_text(source)}"
+            return f"a record of {quoted(source)}"
         return "an object without 'Records'" if "Records" not in value else "odd 'Records'"
-    return f"a {type(value).__name__}"
+    return kind_of(value)
 
 
 def _number(value: Any) -> int | None:

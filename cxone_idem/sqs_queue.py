@@ -8,7 +8,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cxone_idem.aws_client import new_client
-from cxone_idem.errors import QueueError
+from cxone_idem.errors import QueueError, legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -137,7 +137,7 @@ class SqsQueue:
             answer = self._call(operation, Entries=numbered)
             for failure in answer.get("Failed", ()):
                 handle = chunk[int(failure["Id"])]["ReceiptHandle"]
-                refused[handle] = f"{failure.get('Code')}: {failure.get('Message', '')}"
+                refused[handle] = f"{failure.get('Code')}: {legible(failure.get('Message', ''))}"
         return refused
 
     def _call(self, operation: str, **parameters: Any) -> Any:
@@ -162,7 +162,7 @@ def _failure(error: Exception, queue: str, method: str) -> QueueError:
         )
         return QueueError(problem, queue, operation)
     code = error.response["Error"].get("Code", "")
-    said = error.response["Error"].get("Message", "")
+    said = legible(error.response["Error"].get("Message", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _ABSENT:
         problem = (

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from jmespath.functions import Functions
 
-from tests.sqs_events import QUEUE_ARN
+from tests.sqs_events import QUEUE_ARN, envelope
 
 SECRET = "SECRET-PAYLOAD"
 """Stands in every text of a drawn payload; what may be logged (the key) is drawn without it."""
@@ -45,6 +45,7 @@ envelopes = st.fixed_dictionaries(
         | payload,
         "replay-name": payload,
         "source": payload,
+        "detail-type": payload,
     },
 )
 _encoded = (envelopes | payload).map(json.dumps)
@@ -88,7 +89,10 @@ _any_fields = st.fixed_dictionaries(
     },
 )
 fields = _any_fields | st.builds(
-    lambda fields, key: {**fields, "body": json.dumps({"id": key, "replay-name": SECRET})},
+    lambda fields, key: {
+        **fields,
+        "body": json.dumps(envelope(None, id=key, **{"replay-name": SECRET})),
+    },
     _any_fields,
     st.text(min_size=1, max_size=3) | numbers,
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from jmespath.functions import Functions
 
-from cxone_idem import Config, ConfigError, Deduplicator
+from cxone_idem import Config, ConfigError, Deduplicator, once
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -77,6 +78,75 @@ def test_all_mistakes_are_reported_at_once() -> None:
         assert name in said
         assert value in said or name == "CXONE_IDEM_LEASE"
     assert "from 60 to 315,360,000" in said
+
+
+PROJECTIONS = [
+    "detail.items[].id",
+    "detail.items[*].id",
+    "detail.*",
+    "*",
+    "detail.items[?id].id",
+    "detail.items[0:2]",
+    "detail.items[::-1]",
+    "[id, detail.items[].id]",
+    "{a: id, b: detail.items[*]}",
+    "length(detail.items[])",
+    "join('-', detail.items[*].id)",
+    "map(&ids[], detail.items)",
+    "detail.items[?main] | [0].id",
+    "detail.absent || detail.items[]",
+    "from_json(Message).items[].id",
+    "!detail.items[]",
+]
+WRONG_CALLS = [
+    "unknown(id)",
+    "[id, detail | unknown(@)]",
+    "length()",
+    "length(id, id)",
+    "join('-')",
+    "not_null()",
+    "map(id, items)",
+    "sort_by(items, id)",
+    "&id",
+    "[&id]",
+    "to_string(&id)",
+    "length(&id)",
+    "not_null(id, &id)",
+    "merge(detail, 'x')",
+    "length(`5`)",
+    "join(`1`, names)",
+    "from_json(`1`)",
+]
+
+
+@pytest.mark.parametrize("expression", PROJECTIONS)
+def test_a_projection_is_no_key(expression: str) -> None:
+    """It leaves out what is missing, so two lists can read the same; a fingerprint may have one."""
+    with pytest.raises(ConfigError, match=r"CXONE_IDEM_KEY=.* leaves out what is missing"):
+        Config.from_environ({"CXONE_IDEM_KEY": expression})
+    with pytest.raises(ConfigError, match=r"key=.* leaves out what is missing"):
+        once(key=expression)
+    assert Config(fingerprint=expression).fingerprint == expression
+
+
+@pytest.mark.parametrize("expression", WRONG_CALLS)
+def test_what_fails_in_every_event_is_a_mistake_of_the_setting(expression: str) -> None:
+    """An unknown function, too few arguments, or one that can never fit: told before any event."""
+    for name in ("CXONE_IDEM_KEY", "CXONE_IDEM_FINGERPRINT"):
+        with pytest.raises(ConfigError, match=name):
+            Config.from_environ({name: expression})
+    with pytest.raises(ConfigError, match="key="):
+        once(key=expression)
+
+
+@pytest.mark.parametrize("name", sorted(Functions.FUNCTION_TABLE))
+def test_every_function_of_jmespath_can_be_called(name: str) -> None:
+    """With as many arguments as it takes, and with as many more as it allows."""
+    wanted = Functions.FUNCTION_TABLE[name]["signature"]
+    arguments = ["&id" if each["types"] == ["expref"] else "detail" for each in wanted]
+    if wanted[-1].get("variadic"):
+        arguments += arguments * 2
+    Config(key=f"{name}({', '.join(arguments)})")
 
 
 @pytest.mark.parametrize(

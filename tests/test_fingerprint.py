@@ -178,10 +178,11 @@ def test_what_nobody_did_is_taken_over_whatever_its_content(clock: MovableClock)
 def test_without_a_fingerprint_on_either_side_everything_agrees() -> None:
     """Records from before the setting, and consumers without it."""
     store = StrictStore()
-    Consumer(store, Config()).consume(message("m", "conv-1"))
+    off = Config(fingerprint="none")
+    Consumer(store, off).consume(message("m", "conv-1"))
     assert Consumer(store).consume(message("m2", "conv-2")) == []
     Consumer(store).consume(message("m3", "conv-1", "l"))
-    assert Consumer(store, Config()).consume(message("m4", "conv-2", "l")) == []
+    assert Consumer(store, off).consume(message("m4", "conv-2", "l")) == []
 
 
 def test_claim_alone_compares_what_it_is_given() -> None:
@@ -222,10 +223,120 @@ def test_nothing_found_is_content_like_any_other() -> None:
     assert consumer.consume(message("m3", "conv-1")) == ["m3"]
 
 
+def _without(detail: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {**envelope("k"), "detail": {"IdempotencyKey": "k", **detail}, **fields}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"conversationId": "1"}, {"conversationId": "2"}),
+        ({"conversationId": 1}, {"conversationId": 2}),
+        ({"conversation": {"id": "1"}}, {"conversation": {"id": "2"}}),
+        (
+            {"conversationId": "1", "eventType": "start"},
+            {"conversationId": "1", "eventType": "end"},
+        ),
+        ({"eventType": "start"}, {"eventType": "end"}),
+        ({"eventType": 1}, {"eventType": 2}),
+    ],
+)
+def test_two_conversations_or_types_that_share_a_key_fail_by_default(
+    one: dict[str, Any], other: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a batch, in the same process, in another, and by `@once`; none of them is dropped."""
+    store = StrictStore()
+    ran: list[Any] = []
+    deduplicator = Deduplicator(store)
+    events = [_without(one), _without(other)]
+    records = [record(f"m{number}", event) for number, event in enumerate(events)]
+    assert failed(deduplicator.process_batch(batch(*records), ran.append)) == ["m1"]
+    for process in (deduplicator, Deduplicator(store)):
+        assert failed(process.process_batch(batch(*records), ran.append)) == ["m1"]
+        with pytest.raises(OtherContentError):
+            once(deduplicator=process)(ran.append)(events[1])
+    assert ran == [events[0]]
+    assert "CXONE_IDEM_FINGERPRINT" in caplog.text
+
+
+def test_the_type_of_the_envelope_counts_where_the_detail_has_none() -> None:
+    """`detail-type` is EventBridge's own word for it."""
+    start = _without({"conversationId": "1"})
+    ids = ["m0", "m1"]
+    end = {**start, "detail-type": "conversation.end"}
+    records = [record(*message) for message in zip(ids, (start, end), strict=True)]
+    response = Deduplicator(StrictStore()).process_batch(batch(*records), lambda _: None)
+    assert failed(response) == ["m1"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('{"conversationId": 1}', '{"conversationId": 1.0}'),
+        ('{"conversationId": "1"}', '{"conversation": {"id": "1"}}'),
+        ('{"conversationId": 9007199254740993.0}', '{"conversationId": 9007199254740993}'),
+        ('{"eventType": "a", "conversationId": "1"}', '{"conversationId": "1", "eventType": "a"}'),
+        ('{"conversationId": ""}', '{"conversationId": null}'),
+    ],
+)  # fmt: skip
+def test_a_true_duplicate_is_none_by_default(one: str, other: str) -> None:
+    """Another spelling of the same is the same, and what is missing on both sides agrees."""
+    bodies = [
+        json.dumps(_without({"more": 0})).replace('"more": 0', detail[1:-1])
+        for detail in (one, other)
+    ]
+    records = [record(f"m{number}", body) for number, body in enumerate(bodies)]
+    ran: list[Any] = []
+    assert failed(Deduplicator(StrictStore()).process_batch(batch(*records), ran.append)) == []
+    assert len(ran) == 1
+
+
+def test_an_event_that_says_nothing_agrees_with_any_by_default() -> None:
+    """It names no conversation and no type, so it can be told apart by nothing."""
+    silent = {"detail": {"IdempotencyKey": "k"}}
+    for events in ([silent, envelope("k")], [envelope("k"), silent]):
+        records = [record(f"m{number}", event) for number, event in enumerate(events)]
+        response = Deduplicator(StrictStore()).process_batch(batch(*records), lambda _: None)
+        assert failed(response) == []
+    assert find_fingerprint(silent, Config().fingerprint) is None
+
+
+@pytest.mark.parametrize("key", ["00000000-0000-0000-0000-000000000000", "0", "null", "undefined"])
+def test_a_key_that_many_events_have_loses_none(key: str) -> None:
+    """A producer's placeholder is a key like any other: the second conversation fails."""
+    records = [message(f"m{number}", f"conv-{number}", key) for number in range(3)]
+    consumer = Consumer(StrictStore(), Config())
+    assert consumer.consume(*records) == ["m1", "m2"]
+    assert consumer.fates() == [Fate.COMPLETED, Fate.OTHER_CONTENT, Fate.OTHER_CONTENT]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Config(fingerprint=""),
+        Config(fingerprint="none"),
+        Config.from_environ({"CXONE_IDEM_FINGERPRINT": " none "}),
+    ],
+)
+def test_the_comparison_can_be_switched_off(config: Config) -> None:
+    """By a word, as empty means unset; in code, empty will do."""
+    consumer = Consumer(StrictStore(), config)
+    assert consumer.consume(message("m", "conv-1"), message("m2", "conv-2")) == []
+    assert Config.from_environ({"CXONE_IDEM_FINGERPRINT": " "}).fingerprint == Config().fingerprint
+
+
+@pytest.mark.parametrize("content", [{1, 2}, {"a": float("nan")}, {1: "a"}])
+def test_content_that_is_no_json_is_refused(content: Any) -> None:
+    """It says so before anything is claimed."""
+    with pytest.raises(TypeError, match="fingerprint"):
+        Deduplicator(StrictStore()).claim("k", fingerprint=content)
+
+
 def test_a_fingerprint_is_short_and_the_same_for_equal_content() -> None:
     """Order of members does not matter; an expression that fails on an event finds nothing."""
     assert fingerprint_of({"a": 1, "b": "ü\ud800"}) == fingerprint_of({"b": "ü\ud800", "a": 1})
     assert len(fingerprint_of("conv-1")) == 16
+    assert fingerprint_of(["ü", 1.0]) == "8c11c6b00f8c568e"
     assert find_fingerprint({}, "") is None
     assert find_fingerprint({}, "detail.conversationId") == NOTHING_FOUND
     assert find_fingerprint({"a": 1}, "from_json(a)") == NOTHING_FOUND

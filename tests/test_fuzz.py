@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import contextmanager
 from dataclasses import fields
@@ -21,7 +22,7 @@ from cxone_idem import (
     KeyMissingError,
     MemoryStore,
 )
-from cxone_idem.events import find_key
+from cxone_idem.events import find_key, parse_exactly
 from cxone_idem.item import Layout
 from cxone_idem.setting import PREFIX, variable
 from tests import bad_input
@@ -87,9 +88,8 @@ class Handler:
 def all_done(store: MemoryStore, events: list[Any]) -> bool:
     """Tell whether the store says of each event that was run that it is done."""
     another = Deduplicator(store)
-    return all(
-        isinstance(another.claim(find_key(event, Config().key)), AlreadyDone) for event in events
-    )
+    keys = [find_key(parse_exactly(json.dumps(event)), Config().key) for event in events]
+    return all(isinstance(another.claim(key), AlreadyDone) for key in keys)
 
 
 @fuzz

@@ -75,7 +75,7 @@ def test_what_ends_the_process_names_its_message_first(
     assert Deduplicator(store).claim("b")
     (line,) = caplog.records
     assert line.getMessage().startswith(
-        f"message m0, key 'b': process_event raised {error.__name__}"
+        f"cxone_idem: message 'm0', key 'b': process_event raised {error.__name__}"
     )
     fields = line.cxone_idem  # type: ignore[attr-defined]
     assert (fields["message_id"], fields["error"]) == ("m0", error.__name__)

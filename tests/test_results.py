@@ -94,7 +94,7 @@ def deep() -> list[Any]:
 @pytest.mark.parametrize(
     ("result", "why"),
     [
-        (object(), "it holds a object"),
+        (object(), "it holds an object"),
         ({"when": {1, 2}}, "it holds a set"),
         ({(1, 2): 3}, "TypeError"),
         (math.nan, "ValueError"),

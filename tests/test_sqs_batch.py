@@ -168,13 +168,13 @@ def test_a_completion_recorded_too_late_leaves_the_newer_owner_alone(
     [
         ("not json", "not JSON"),
         ("", "not JSON"),
-        ("[1, 2]", "JSON list"),
-        ("null", "JSON NoneType"),
+        ("[1, 2]", "a list"),
+        ("null", "body is null"),
         ("[" * 100_000, "not JSON"),
         ("1" * 5000, "JSON"),
         (json.dumps({"detail": {}}), "null"),
         (json.dumps({"detail": {"IdempotencyKey": "  "}}), "whitespace"),
-        (json.dumps({"detail": {"IdempotencyKey": {}}, "id": ""}), "empty"),
+        (json.dumps(envelope(id="", detail={})), "empty"),
     ],
 )
 def test_no_key_fails_with_a_clear_error_and_stops_nobody(
@@ -302,7 +302,7 @@ def test_an_interrupted_handler_releases_and_propagates(
 @pytest.mark.parametrize(
     ("event", "says"),
     [
-        (None, "NoneType"),
+        (None, "got null"),
         ([], "list"),
         ({}, "object without 'Records'"),
         (envelope(), "object without 'Records'"),

@@ -15,7 +15,7 @@ from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.dynamodb import DynamoDBStore
 from cxone_idem.dynamodb_request import create_client
-from cxone_idem.errors import InProgressError
+from cxone_idem.errors import InProgressError, quoted
 from cxone_idem.record import State
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def _redo(key: str, config: Config, client: Any, *, yes: bool) -> int:
     record, now_ms = sighting
     if record.state is not State.DONE or protocol.is_past_retention(record, now_ms):
         busy = record.state is State.IN_PROGRESS and not protocol.is_lease_over(record, now_ms)
-        narrate(f"{key!r}: {_BUSY if busy else _FREE}")
+        narrate(f"{quoted(key)}: {_BUSY if busy else _FREE}")
         return Exit.REFUSED if busy else Exit.OK
-    narrate(f"{key!r} is done: {_done(record, now_ms)}; run again, its effect happens again")
+    narrate(f"{quoted(key)} is done: {_done(record, now_ms)}; run again, its effect happens again")
     if not yes:
         click.confirm("Make it free to claim?", abort=True, err=True)
     store = DynamoDBStore(
@@ -68,7 +68,7 @@ def _redo(key: str, config: Config, client: Any, *, yes: bool) -> int:
     except InProgressError as error:
         narrate(f"refused: {error}")
         return Exit.REFUSED
-    narrate(f"{key!r} is free: its next delivery does the work")
+    narrate(f"{quoted(key)} is free: its next delivery does the work")
     return Exit.OK
 
 

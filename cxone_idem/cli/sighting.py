@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem.cli.terminal import narrate
 from cxone_idem.dynamodb_reader import RecordReader
+from cxone_idem.errors import quoted
 from cxone_idem.events import checked_key
 from cxone_idem.record import partition_key
 from cxone_idem.setting import variable
@@ -28,7 +29,7 @@ def look_up(key: str, config: Config, client: Any = None) -> Sighting | None:
     where = partition_key(config.namespace, checked_key(key))
     record, date_seconds = RecordReader(config, client).look(where)
     if record is None:
-        narrate(f"no record at {where!r} in table {config.table!r}{_hint(config)}")
+        narrate(f"no record at {quoted(where)} in table {config.table!r}{_hint(config)}")
         return None
     seconds = time.time() if date_seconds is None else date_seconds
     return Sighting(record, int(seconds * 1000))

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cxone_idem.errors import legible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -32,11 +34,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows as a table on a terminal, else as lines of tab-separated values."""
     if not on_terminal():
         for row in (columns, *rows):
-            click.echo("\t".join(" ".join(cell.split()) for cell in row))
+            click.echo("\t".join(legible(" ".join(cell.split())) for cell in row))
         return
     table = Table(*columns)
     for row in rows:
-        table.add_row(*map(Text, row))  # a plain string's [brackets] would be read as markup
+        table.add_row(
+            *(Text(legible(cell)) for cell in row)
+        )  # a plain string's [brackets] would be read as markup
     Console().print(table)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from cxone_idem import protocol
+from cxone_idem.errors import shortened
 from cxone_idem.record import NO_VERSION, Origin, State
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def origin(delivery: Origin) -> str:
     for field in fields(Origin):
         value = getattr(delivery, field.name)
         if value is not None:
-            text = moment(value) if field.name.endswith("_at_ms") else str(value)
+            text = moment(value) if field.name.endswith("_at_ms") else shortened(str(value))
             parts.append(f"{_ORIGIN.get(field.name, field.name)} {text}")
     return ", ".join(parts) or "not recorded"
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tests.model.process import Messages, Tape
 
 
+ENVELOPE = {"detail-type": "conversation.start", "source": "nice.cxone", "detail": {}}
+
+
 class Work(Enum):
     """What the handler or the committer's thread does next, as the world decides."""
 
@@ -98,7 +101,8 @@ def by_the_batch(
         work(held, tape)
 
     records = [
-        {"messageId": delivery, "body": json.dumps({"id": KEYS[key]})} for key, delivery in messages
+        {"messageId": delivery, "body": json.dumps({**ENVELOPE, "id": KEYS[key]})}
+        for key, delivery in messages
     ]
     failures = claims.process_batch({"Records": records}, process_event)["batchItemFailures"]
     failed = {failure["itemIdentifier"] for failure in failures}

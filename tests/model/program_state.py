@@ -11,7 +11,6 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.config import Config
-from cxone_idem.key_quality import KeyQuality
 from cxone_idem.tally import Tally
 
 if TYPE_CHECKING:
@@ -21,9 +20,8 @@ NAME_MARK = "~"
 """Begins every version and delivery id: two states that differ in such names alone are one."""
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
-# What only looks on decides nothing: two states that differ in what it saw go on alike.
-_ONLOOKERS = (KeyQuality, Tally)
-_SAME_EVERYWHERE = (BuiltinFunctionType, Config, ModuleType, *_ONLOOKERS, type, type(Lock()))
+# What only counts decides nothing: two states that differ in what it saw go on alike.
+_SAME_EVERYWHERE = (BuiltinFunctionType, Config, ModuleType, Tally, type, type(Lock()))
 
 
 class Opaque:
