@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 # What two busy cores get through; a slower machine takes longer and judges the same.
 _EVENTS_PER_SECOND = 80
-_LAMBDAS, _SERVICES = 10, 6
+_LAMBDAS, _SERVICES, _FORKED = 10, 5, 2
 # The rest of the time goes to the leases of the last killed workers, five times.
 _MAIN_SHARE = 0.40
 _COMPARED_SHARE = 0.05
+# A handler that hangs keeps its worker busy for a whole invocation.
+_ILL_EVERY_EVENTS = 100
 
 
 def main() -> int:
@@ -34,7 +36,16 @@ def main() -> int:
         sys.exit(MISSING[arguments.engine])
     feed = arguments.seconds * _MAIN_SHARE
     events = int(feed * _EVENTS_PER_SECOND)
-    plan = Plan("protected", arguments.seed, events, feed, _LAMBDAS, _SERVICES)
+    plan = Plan(
+        "protected",
+        arguments.seed,
+        events,
+        feed,
+        lambdas=_LAMBDAS,
+        services=_SERVICES,
+        forked=_FORKED,
+        ill_every_events=_ILL_EVERY_EVENTS,
+    )
     with running(arguments.engine) as new_table:
         report = judge(fight(plan, new_table()))
         _print(text(report))
@@ -48,7 +59,7 @@ def main() -> int:
 def _compare(plan: Plan, feed: float, new_table: Callable[[], DynamoDBTable]) -> dict[str, Report]:
     """Put every consumer through one smaller campaign, all on Lambda's terms."""
     events = int(feed * _EVENTS_PER_SECOND)
-    smaller = replace(plan, events=events, feed_seconds=feed, services=0)
+    smaller = replace(plan, events=events, feed_seconds=feed, services=0, forked=0)
     plans = {
         "this library": smaller,
         "check, process, insert": replace(smaller, consumer="naive"),
