@@ -25,7 +25,7 @@ _LAMBDAS, _SERVICES, _FORKED = 10, 5, 2
 _MAIN_SHARE = 0.40
 _COMPARED_SHARE = 0.05
 # A handler that hangs keeps its worker busy for a whole invocation.
-_ILL_EVERY_EVENTS = 100
+_ILL_EVERY_EVENTS = 50
 
 
 def main() -> int:

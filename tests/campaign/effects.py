@@ -56,10 +56,11 @@ class Effects:
     def _befall(self, key: str, ill: str | None) -> None:
         if ill == Ill.VANISHES:
             self._worker.vanish(key)
-        if ill in {Ill.STEPS, Ill.STEPS_AND_PAUSES}:
-            self._worker.step()
-        if ill == Ill.STEPS_AND_PAUSES and not self._worker.context:
-            time.sleep(self._random.uniform(*FREEZE_SECONDS))
+        if ill == Ill.STEPS:
+            self._worker.step(self._random.uniform(-1, 1))
+        if ill == Ill.STEPS_BACK_AND_PAUSES:
+            self._worker.step(self._random.uniform(-1, -0.5))
+            time.sleep(0 if self._worker.context else self._random.uniform(*FREEZE_SECONDS))
 
     def _maybe_die(self, where: str, key: str, share: float) -> None:
         if self._random.random() < share and not self._worker.in_peace:

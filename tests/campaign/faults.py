@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter
 from threading import Lock
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import random
 
 BATCH = "BatchExecuteStatement"
 OPERATIONS = frozenset({BATCH, "PutItem", "UpdateItem", "DeleteItem", "GetItem"})
@@ -48,8 +50,8 @@ class _Spell(NamedTuple):
 _SPELLS = {
     # Long enough for every attempt that a call makes, and for a whole invocation.
     "outage": _Spell(0.003, (0.5, 2.0)),
-    "throttled for a while": _Spell(0.003, (1.0, 4.0)),
-    "hanging": _Spell(0.003, (1.0, 4.0)),
+    "throttled for a while": _Spell(0.006, (2.5, 4.0)),
+    "hanging": _Spell(0.006, (2.5, 4.0)),
 }
 """What befalls all requests of one worker for a while: how often that begins, how long it lasts."""
 

@@ -39,7 +39,9 @@ def _fork(worker: Worker, handle: Callable[[Any, Any], Any], number: int) -> Con
         theirs.close()
         return ours
     ours.close()
-    worker.effects = Effects(worker.ledger, f"{worker.job.seed}:{worker.job.number}:{number}", worker)
+    worker.effects = Effects(
+        worker.ledger, f"{worker.job.seed}:{worker.job.number}:{number}", worker
+    )
     try:
         worker.serve(handle, theirs)
     finally:

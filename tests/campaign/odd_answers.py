@@ -23,13 +23,11 @@ class Response(NamedTuple):
     body: bytes
 
 
-def answer(
-    fault: str, body: bytes, execute: Execute, draw: random.Random
-) -> tuple[Response, bool]:
+def answer(fault: str, body: bytes, execute: Execute, draw: random.Random) -> tuple[Response, bool]:
     """Answer a batch with a fault; the second value says whether that took effect."""
     if fault == "statements throttled":
         return _failing_some(_THROTTLED, body, execute, draw), True
-    if fault == "unspecified error" and draw.random() < 0.5:  # noqa: PLR2004 -- half of them are not executed
+    if fault == "unspecified error" and draw.random() < 0.5:
         return _failing_some(_UNSPECIFIED, body, execute, draw), True
     response = execute(body)
     content = json.loads(response.body)
@@ -59,7 +57,7 @@ def _failing_some(
     """Execute some statements; answer the others with `error`."""
     request = json.loads(body)
     statements = request["Statements"]
-    failing = {n for n in range(len(statements)) if draw.random() < 0.5}  # noqa: PLR2004 -- half
+    failing = {n for n in range(len(statements)) if draw.random() < 0.5}
     failing.add(draw.randrange(len(statements)))
     kept = [one for n, one in enumerate(statements) if n not in failing]
     if not kept:

@@ -56,8 +56,8 @@ class Plan:
     """Workers' clocks are off by up to this much, either way, and set by as much in mid-batch."""
     mean_seconds_between_kills: float = 6.0
     """For each worker."""
-    ill_every_events: int = 40
-    """Of so many events, one has each ill that comes with an event."""
+    ill_every_events: int = 20
+    """Of so many events, two or three have an ill of their own."""
 
     @property
     def workers(self) -> int:

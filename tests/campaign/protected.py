@@ -93,7 +93,7 @@ def handler(worker: Worker) -> Callable[[Any, Any], Any]:
 def _deleter(store: TimedStore, worker: Worker) -> Callable[[str], None]:
     """Return what deletes a record under its handler, unless it is another's by now."""
     session = botocore.session.get_session()
-    client = session.create_client("dynamodb", endpoint_url=worker.job.engine)
+    client: Any = session.create_client("dynamodb", endpoint_url=worker.job.engine)
 
     def delete(key: str) -> None:
         worker.ledger.write("vanish", key=key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -108,7 +109,7 @@ class History:
 
     def _was_stopped(self, process: _Process, line: Line) -> bool:
         """Tell whether the worker was stopped right before it started: nobody can check that."""
-        stopped = self._frozen_at.get(line.worker, 0.0) > process.wrote_at - FREEZE_SECONDS[0]
+        stopped = self._frozen_at.get(line.worker, -math.inf) > process.wrote_at - FREEZE_SECONDS[0]
         return stopped and line.at - process.wrote_at >= FREEZE_SECONDS[0]
 
     def _kill(self, line: Line) -> None:

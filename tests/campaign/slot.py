@@ -8,6 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from tests.campaign.ills import hangs
 from tests.campaign.plan import FREEZE_SECONDS, FUNCTION_SECONDS, GRACE_SECONDS
 from tests.campaign.process import Process, WorkerDiedError
 from tests.campaign.worker import Job
@@ -90,6 +91,8 @@ class Slot:
         now = time.monotonic()
         until = now + (FUNCTION_SECONDS if self._on_lambda else _FOREVER_SECONDS)
         due_at = max(self._due_at, now + self._random.uniform(0, _INTO_BATCH_SECONDS))
+        if self._on_lambda and hangs(event):
+            due_at = math.inf
         invocation = {"id": f"{self._number}-{now}", "event": event}
         in_peace = now >= self._peace_at
         process.send(

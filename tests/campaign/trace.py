@@ -53,9 +53,8 @@ def _cause(first: Run, second: Run) -> str | None:
     """Say why `second` could run although `first` made the effect; None if nothing explains it."""
     if _had_gone(first, second):
         return "record deleted under its handler, run once more by another process"
-    if _is_in_the_lease(first, second):
-        return None
-    if first.recorded_late_at is not None and first.recorded_late_at < second.claimed_at:
+    recorded = first.recorded_late_at is not None and first.recorded_late_at < second.claimed_at
+    if recorded or _is_in_the_lease(first, second):
         return None
     if first.unrecorded_at is not None and first.unrecorded_at < second.claimed_at:
         return "effect made, store failed every attempt to record it"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import re
 import time
 from importlib import import_module
@@ -72,9 +71,9 @@ class Worker:
         """Return what this worker's clock shows."""
         return time.time() + self._skew_seconds
 
-    def step(self) -> None:
-        """Set this worker's clock, forward or back."""
-        by_seconds = random.uniform(-self.job.step_seconds, self.job.step_seconds)  # noqa: S311 -- no secret
+    def step(self, share: float) -> None:
+        """Set this worker's clock by a share of the most it may be set; back if negative."""
+        by_seconds = share * self.job.step_seconds
         self._skew_seconds += by_seconds
         self.ledger.write("step", by=round(by_seconds, 1))
 
@@ -108,9 +107,7 @@ class LedgerHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         about = self._about.search(record.getMessage())
-        self._ledger.write(
-            "log", about=about[0] if about else "", text=record.getMessage()[:300]
-        )
+        self._ledger.write("log", about=about[0] if about else "", text=record.getMessage()[:300])
 
 
 def main(job: Job, pipe: Connection) -> None:
