@@ -18,6 +18,8 @@ from tests.engines import require, running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    Entry = tuple[float, int, str, dict[str, Any]]
+
 ENGINE = "dynamodb-local"
 SEED = 20231027
 SHORT = Plan(
@@ -59,7 +61,7 @@ def test_the_naive_consumer_doubles(reports: list[Report]) -> None:
     assert reports[1].unexplained
 
 
-def outcome(*lines: tuple[float, int, str, dict[str, Any]], left: str = "") -> Outcome:
+def outcome(*lines: Entry, left: str = "") -> Outcome:
     """Return the end of a campaign of one event, with this ledger."""
     done = {"event-00000": {"state": {"S": "DONE"}}}
     return Outcome(
@@ -75,9 +77,7 @@ def outcome(*lines: tuple[float, int, str, dict[str, Any]], left: str = "") -> O
     )
 
 
-def run(
-    at: float, worker: int, lease_until: float, **start: Any
-) -> list[tuple[float, int, str, dict[str, Any]]]:
+def run(at: float, worker: int, lease_until: float, **start: Any) -> list[Entry]:
     """Return the lines of a handler that starts, makes its effect and returns."""
     start = {"key": "event-00000", "claimed": at, "lease_until": lease_until, **start}
     return [
@@ -87,16 +87,14 @@ def run(
     ]
 
 
-def under_its_handler(
-    what: str, run: list[tuple[float, int, str, dict[str, Any]]]
-) -> list[tuple[float, int, str, dict[str, Any]]]:
+def under_its_handler(what: str, run: list[Entry]) -> list[Entry]:
     """Return the lines of a run with one more right after its start."""
     start, *rest = run
     return [start, (start[0] + 0.1, start[1], what, {"key": "event-00000"}), *rest]
 
 
 KILL = (3, 1, "kill", {"where": "at random"})
-END: tuple[float, int, str, dict[str, Any]] = (2.5, 1, "end", {})
+END: Entry = (2.5, 1, "end", {})
 UNRECORDED = {"about": "event-00000/0", "text": "message ran, but that is not recorded yet"}
 AT_LAST = {"about": "event-00000", "text": "completion is recorded at last"}
 
@@ -196,7 +194,9 @@ def test_a_record_that_was_not_deleted_after_all_explains_nothing() -> None:
 
 def test_a_fork_is_another_process_of_the_same_worker() -> None:
     """Two children with one number work at once, and each has runs of its own."""
-    other = [(at, worker, what, {**f, "pid": 2}) for at, worker, what, f in run(1.5, 1, 9)]
+    other: list[Entry] = [
+        (at, worker, what, {**f, "pid": 2}) for at, worker, what, f in run(1.5, 1, 9)
+    ]
     report = judge(outcome(*sorted([*run(1, 1, 5), *other], key=lambda line: line[0])))
     assert len(report.unexplained) == len(report.early) == 1
 
@@ -216,7 +216,8 @@ def test_a_worker_that_was_stopped_right_before_the_start_is_not_late() -> None:
 
 def test_a_stop_before_the_line_before_excuses_no_late_start() -> None:
     """There was time to look again."""
-    lines = [(1, 1, "begin", {}), (1.1, 1, "freeze", {"pid": 0}), (7.6, 1, "log", UNRECORDED)]
+    log: Entry = (7.6, 1, "log", UNRECORDED)
+    lines: list[Entry] = [(1, 1, "begin", {}), (1.1, 1, "freeze", {"pid": 0}), log]
     assert judge(outcome(*lines, *run(7.7, 1, 3, claimed=1, start_until=6))).late
 
 
