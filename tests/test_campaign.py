@@ -166,6 +166,12 @@ def test_a_deleted_record_permits_one_more_run_by_another_process() -> None:
     assert report.is_clean
 
 
+def test_a_record_that_was_deleted_later_explains_nothing() -> None:
+    """The second run had begun while it was there."""
+    lines = sorted([*under_its_handler("vanish", run(1, 1, 5)), *run(1.05, 2, 9)])
+    assert len(judge(outcome(*lines)).unexplained) == 1
+
+
 def test_which_of_the_two_claimed_first_says_nothing_where_a_record_was_deleted() -> None:
     """A claim that was sent earlier and carried out later found no record either."""
     late = run(1.5, 2, 9, claimed=0.5)

@@ -108,9 +108,12 @@ class History:
         self.runs.append(run)
 
     def _was_stopped(self, process: _Process, line: Line) -> bool:
-        """Tell whether the worker was stopped right before it started: nobody can check that."""
-        stopped = self._frozen_at.get(line.worker, -math.inf) > process.wrote_at - FREEZE_SECONDS[0]
-        return stopped and line.at - process.wrote_at >= FREEZE_SECONDS[0]
+        """Tell whether the worker was stopped right before it started: nobody can check that.
+
+        A line that it wrote when it went on is later than the stop by all of its length.
+        """
+        frozen_at = self._frozen_at.get(line.worker, -math.inf)
+        return frozen_at > process.wrote_at - FREEZE_SECONDS[0]
 
     def _kill(self, line: Line) -> None:
         """Mark what dies with the worker: completions may be on their way beside the newest run."""
