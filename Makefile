@@ -27,7 +27,7 @@ demo: $(VENV)/.ready $(MINISTACK) ## the problem and the cure, side by side, on 
 test: lint types $(MINISTACK) $(LAMBDA_RIE) $(JUDGE) ## all that CI runs: lint, types, tests on every engine, the built wheel
 	$(BIN)/python -m pytest
 
-campaign: $(VENV)/.ready $(DYNAMODB_LOCAL) ## two minutes of kills, faults and wrong clocks; a ledger decides (fetches DynamoDB Local)
+campaign: $(VENV)/.ready $(DYNAMODB_LOCAL) ## three minutes of kills, faults, odd answers and wrong clocks; a ledger decides (fetches DynamoDB Local)
 	$(BIN)/python -m tests.campaign
 
 quick: $(VENV)/.ready ## the inner loop: the tests that need no engine

@@ -40,12 +40,12 @@ def silent(*_: object) -> Any:
     return SILENCE
 
 
-def of_completions(script: Any) -> Any:
-    """Return a script for completions alone; all else goes well."""
+def of_completions(script: Any, rest: Any = well) -> Any:
+    """Return a script for completions alone; all else goes well, or as another script says."""
 
     def answer(operation: str, request: dict[str, Any]) -> Any:
         completes = '"DONE"' in json.dumps(request)
-        return (script if completes else well)(operation, request)
+        return (script if completes else rest)(operation, request)
 
     return answer
 

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from tests import sqs_events
+from tests.campaign.ills import ill_of
 from tests.campaign.plan import VISIBILITY_SECONDS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Queue:
         draw = random.Random(f"{plan.seed}:deliveries")  # noqa: S311 -- repeatable
         self._lock = Lock()
         self._feed_seconds = plan.feed_seconds
+        self._ill_every_events = plan.ill_every_events
         self._visible: list[tuple[float, str]] = []
         self._receives: dict[str, int] = {}
         for number in range(plan.events):
@@ -88,8 +90,10 @@ class Queue:
             return set(self._left)
 
     def _record(self, message_id: str) -> dict[str, Any]:
-        return sqs_events.record(
-            message_id,
-            sqs_events.envelope(key_of(message_id)),
-            ApproximateReceiveCount=str(self._receives[message_id]),
-        )
+        key, _, copy = message_id.partition("/")
+        received = self._receives[message_id]
+        envelope = sqs_events.envelope(key)
+        ill = ill_of(int(key.partition("-")[2]), self._ill_every_events)
+        if ill and copy == "0" and received == 1:
+            envelope["detail"]["ill"] = ill
+        return sqs_events.record(message_id, envelope, ApproximateReceiveCount=str(received))

@@ -6,7 +6,11 @@ import os
 import random
 import signal
 import time
+from threading import Event
 from typing import TYPE_CHECKING, Any
+
+from tests.campaign.ills import Ill
+from tests.campaign.plan import FREEZE_SECONDS
 
 if TYPE_CHECKING:
     from tests.campaign.ledger import Ledger
@@ -30,18 +34,39 @@ class Effects:
         """Make the effect of one event."""
         key = envelope["detail"]["IdempotencyKey"]
         self._ledger.write("start", key=key, **self._worker.held(key))
-        drawn = self._random.random()
-        if drawn < _RAISES:
+        try:
+            self._suffer_and_make(key, envelope["detail"].get("ill"))
+        finally:
+            self._ledger.write("left", key=key)
+
+    def _suffer_and_make(self, key: str, ill: str | None) -> None:
+        self._befall(key, ill)
+        if self._random.random() < _RAISES:
             self._ledger.write("raise", key=key)
             message = "the handler was told to fail before its effect"
             raise RuntimeError(message)
         slow = self._random.random() < _SLOW
         time.sleep(self._random.uniform(0.1, 0.5) if slow else self._random.uniform(0, 0.004))
         self._maybe_die("before the effect", key, _KILLED_BEFORE)
+        self._maybe_hang(ill == Ill.HANGS_BEFORE)
         self._ledger.write("effect", key=key)
         self._maybe_die("between effect and record", key, _KILLED_AFTER)
+        self._maybe_hang(ill == Ill.HANGS_AFTER)
+
+    def _befall(self, key: str, ill: str | None) -> None:
+        if ill == Ill.VANISHES:
+            self._worker.vanish(key)
+        if ill == Ill.STEPS:
+            self._worker.step(self._random.uniform(-1, 1))
+        if ill == Ill.STEPS_BACK_AND_PAUSES:
+            self._worker.step(self._random.uniform(-1, -0.5))
+            time.sleep(0 if self._worker.context else self._random.uniform(*FREEZE_SECONDS))
 
     def _maybe_die(self, where: str, key: str, share: float) -> None:
         if self._random.random() < share and not self._worker.in_peace:
             self._ledger.write("kill", where=where, key=key)
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.killpg(0, signal.SIGKILL)
+
+    def _maybe_hang(self, hangs: bool) -> None:  # noqa: FBT001 -- reads as the sentence it is
+        if hangs and self._worker.context:
+            Event().wait()

@@ -39,6 +39,8 @@ class Field:
     ledger: Path
     endpoint: str
     """The proxy's URL."""
+    engine: str
+    """The URL behind it."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,10 @@ class Outcome:
     left: set[str]
     """Messages that nobody settled within the waiting bound."""
     items: dict[str, dict[str, Any]]
-    """What stands in the table, read past the proxy."""
+    """What is stored in the table, read past the proxy."""
     seconds: float
+    ended_at: float
+    """Epoch seconds."""
 
 
 def fight(plan: Plan, table: DynamoDBTable) -> Outcome:
@@ -62,7 +66,7 @@ def fight(plan: Plan, table: DynamoDBTable) -> Outcome:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as directory, _proxy(plan, table.endpoint) as url:
         path = Path(directory, "ledger")
-        queue = _drain(Field(plan, table.name, path, url))
+        queue = _drain(Field(plan, table.name, path, url, str(table.endpoint)))
         return Outcome(
             plan=plan,
             lines=list(ledger.read(path)),
@@ -72,6 +76,7 @@ def fight(plan: Plan, table: DynamoDBTable) -> Outcome:
             left=queue.left(),
             items=_items(table),
             seconds=time.monotonic() - started,
+            ended_at=time.time(),
         )
 
 

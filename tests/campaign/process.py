@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -59,17 +60,13 @@ class Process:
 
     def freeze(self, seconds: float) -> None:
         """Stop it for a while, as a paused machine is, and let it go on."""
-        assert self._process.pid is not None
-        try:
-            os.kill(self._process.pid, signal.SIGSTOP)
-        except ProcessLookupError:
-            return  # it has just killed itself
+        self._signal(signal.SIGSTOP)
         time.sleep(seconds)
-        os.kill(self._process.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Kill it with SIGKILL."""
-        self._process.kill()
+        self._signal(signal.SIGKILL)
 
     def end(self) -> int | None:
         """Let it end, if it has not; return its exit code."""
@@ -79,3 +76,9 @@ class Process:
             code = self._process.exitcode
             self._process.close()
         return code
+
+    def _signal(self, number: int) -> None:
+        """Send a signal to it and its children."""
+        assert self._process.pid is not None
+        with suppress(ProcessLookupError):  # it has just killed itself
+            os.killpg(self._process.pid, number)

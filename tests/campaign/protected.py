@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import botocore.session
+from botocore.exceptions import ClientError
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore, StoreError
 from cxone_idem.record import Record, State
@@ -18,6 +21,18 @@ if TYPE_CHECKING:
     from tests.campaign.worker import Worker
 
 
+class Sent(NamedTuple):
+    """A claim, or its extension, as it was sent last."""
+
+    at: float
+    record: Record
+
+    @property
+    def stored_until(self) -> float:
+        """When the lease ends as the store has it: before then nobody else may take the key."""
+        return self.record.lease_until_ms / 1000 - time.time() + time.monotonic()
+
+
 class TimedStore(DynamoDBStore):
     """Notes when each claim was sent, and in the ledger when each completion was answered.
 
@@ -26,14 +41,8 @@ class TimedStore(DynamoDBStore):
 
     def __init__(self, table: str, ledger: Ledger) -> None:
         super().__init__(table)
-        self.claims: dict[str, tuple[float, int]] = {}
+        self.claims: dict[str, Sent] = {}
         self._ledger = ledger
-
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
-        self._note_sent(record)
-        answer = super().put_if(record, expected_version)
-        self._note_answered(record, answer)
-        return answer
 
     def put_many(
         self, writes: Sequence[Write], budget: Budget = NO_DEADLINE
@@ -47,7 +56,7 @@ class TimedStore(DynamoDBStore):
 
     def _note_sent(self, record: Record) -> None:
         if record.state is State.IN_PROGRESS:
-            self.claims[record.partition_key] = time.monotonic(), record.generation
+            self.claims[record.partition_key] = Sent(time.monotonic(), record)
 
     def _note_answered(self, record: Record, answer: Answer | StoreError) -> None:
         if record.state is State.DONE and isinstance(answer, Answer):
@@ -62,12 +71,12 @@ def handler(worker: Worker) -> Callable[[Any, Any], Any]:
     deduplicator = Deduplicator(store, Config(lease_seconds=LEASE_SECONDS), now=worker.now)
 
     def held(key: str) -> dict[str, Any]:
-        claimed, generation = store.claims[key]
-        until = worker.context.until if worker.context else claimed + LEASE_SECONDS
+        sent, context = store.claims[key], worker.context
         return {
-            "claimed": claimed,
-            "lease_until": until,
-            "generation": generation,
+            "claimed": sent.at,
+            "lease_until": context.until if context else sent.at + LEASE_SECONDS,
+            "start_until": context.until if context else sent.stored_until,
+            "generation": sent.record.generation,
             "tells_recorded": True,
         }
 
@@ -75,13 +84,34 @@ def handler(worker: Worker) -> Callable[[Any, Any], Any]:
         return deduplicator.process_batch(event, worker.effects.make, context=context)
 
     worker.held = held
-    if worker.job.skew_seconds > COLD_SKEW_SECONDS:
+    worker.vanish = _deleter(store, worker)
+    if worker.job.forks or worker.job.skew_seconds > COLD_SKEW_SECONDS:
         _warm_up(deduplicator, worker.job.number)
     return handle
 
 
+def _deleter(store: TimedStore, worker: Worker) -> Callable[[str], None]:
+    """Return what deletes a record under its handler, unless it is another's by now."""
+    session = botocore.session.get_session()
+    client: Any = session.create_client("dynamodb", endpoint_url=worker.job.engine)
+
+    def delete(key: str) -> None:
+        worker.ledger.write("vanish", key=key)
+        try:
+            client.delete_item(
+                TableName=worker.job.table,
+                Key={"id": {"S": key}},
+                ConditionExpression="version = :own",
+                ExpressionAttributeValues={":own": {"S": store.claims[key].record.version}},
+            )
+        except ClientError:
+            worker.ledger.write("kept", key=key)
+
+    return delete
+
+
 def _warm_up(deduplicator: Deduplicator, number: int) -> None:
-    """Learn the store's clock from one answer."""
+    """Learn the store's clock from one answer, and leave the connection open."""
     attempt = 0
     while True:
         attempt += 1

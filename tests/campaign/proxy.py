@@ -1,4 +1,4 @@
-"""A loopback proxy before DynamoDB that throttles, fails, delays and cuts connections."""
+"""A loopback proxy before DynamoDB that throttles, fails, delays, cuts and answers oddly."""
 
 from __future__ import annotations
 
@@ -7,34 +7,21 @@ import http.client
 import json
 import random
 import time
-from collections import Counter
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from threading import Lock
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-FAULTS = {
-    "throttled": 0.020,
-    "server error": 0.015,
-    "latency": 0.040,
-    "cut before execution": 0.015,
-    "cut after execution": 0.020,
-    # The client gives up after a second; what it sent is executed all the same, and later.
-    "executed after time-out": 0.005,
-    "answered after time-out": 0.005,
-    # As many failures as the SDK makes attempts, so that the call itself fails.
-    "outage": 0.003,
-}
-"""The share of requests that each fault hits."""
+from tests.campaign import odd_answers
+from tests.campaign.faults import BATCH, OF_BATCHES, Faults
+from tests.campaign.odd_answers import Response
 
-_OUTAGE_REQUESTS = 4
-# Until each fault has been seen once, so that a short campaign has them all.
-_ONE_IN_REQUESTS = 10
 _LATENCY_SECONDS = (0.02, 0.3)
 _TIMED_OUT_SECONDS = (1.2, 2.5)
-_FAULTY = frozenset({"PutItem", "BatchExecuteStatement", "UpdateItem", "DeleteItem", "GetItem"})
+# Longer than any client waits.
+_HANGING_SECONDS = 10.0
+_JSON = "application/x-amz-json-1.0"
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
 
@@ -45,16 +32,12 @@ class Proxy(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     upstream: ClassVar[str]
     seed: ClassVar[int]
-    _drawn: ClassVar[list[int]] = [0]
-    _unseen: ClassVar[list[str]] = list(FAULTS)
-    injected: ClassVar[Counter[str]] = Counter()
+    faults: ClassVar[Faults] = Faults()
     _numbers: ClassVar[Any] = count()
-    _lock: ClassVar[Lock] = Lock()
 
     def setup(self) -> None:
         super().setup()
         self._random = random.Random(f"{self.seed}:{next(self._numbers)}")  # noqa: S311 -- repeatable
-        self._outage_left = 0
         self._dynamodb = http.client.HTTPConnection(self.upstream, timeout=30)
 
     def finish(self) -> None:
@@ -63,59 +46,58 @@ class Proxy(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Tell how many faults of each kind were injected."""
-        body = json.dumps(self.injected).encode()
+        body = json.dumps(self.faults.counts).encode()
         self._answer(200, {"Content-Type": "application/json"}, body)
 
     def do_POST(self) -> None:
         """Pass one request on, or do something bad to it."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-        fault = self._draw() if operation in _FAULTY else ""
-        with self._lock:
-            self.injected["requests"] += 1
-            if fault:
-                self.injected[fault] += 1
+        # Each worker comes by a path of its own.
+        fault = self.faults.draw(self.path, operation, self._random)
+        took_effect = True
         try:
-            self._pass_on(body, fault)
+            took_effect = self._pass_on(body, fault, is_batch=operation == BATCH)
         except OSError:
             # The client is gone: killed, or out of patience.
             self.close_connection = True
+        if fault and took_effect:
+            self.faults.count(fault)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- http.server's name
         """Say nothing: the faults are counted."""
 
-    def _draw(self) -> str:
-        if self._outage_left:
-            self._outage_left -= 1
-            return "outage"
-        with self._lock:
-            self._drawn[0] += 1
-            if self._unseen and self._drawn[0] % _ONE_IN_REQUESTS == 0:
-                return self._unseen.pop()
-        drawn = self._random.random()
-        for fault, share in FAULTS.items():
-            drawn -= share
-            if drawn < 0:
-                if fault == "outage":
-                    self._outage_left = _OUTAGE_REQUESTS - 1
-                return fault
-        return ""
-
-    def _pass_on(self, body: bytes, fault: str) -> None:
-        if fault == "throttled":
-            self._refuse(400, "ProvisionedThroughputExceededException")
-        elif fault in {"server error", "outage"}:
+    def _pass_on(self, body: bytes, fault: str, *, is_batch: bool) -> bool:
+        """Answer the request; tell whether the fault took effect."""
+        if fault in {"server error", "outage"}:
             self._refuse(500, "InternalServerError")
+        elif fault == "throttled for a while" and is_batch:
+            self._answer(200, {"Content-Type": _JSON, **_dated()}, odd_answers.throttled(body))
+        elif fault in {"throttled", "throttled for a while"}:
+            self._refuse(400, "ProvisionedThroughputExceededException")
         elif fault == "cut before execution":
             self.close_connection = True
-        else:
-            self._wait(fault, latency="latency", timed_out="executed after time-out")
-            answer = self._execute(body)
-            if fault == "cut after execution":
-                self.close_connection = True
-                return
-            self._wait(fault, latency="", timed_out="answered after time-out")
+        elif fault == "hanging":
+            self.faults.count(fault)  # already now: nobody waits for its end
+            time.sleep(_HANGING_SECONDS)
+            self.close_connection = True
+            return False
+        elif fault in OF_BATCHES:
+            answer, took_effect = odd_answers.answer(fault, body, self._execute, self._random)
             self._answer(*answer)
+            return took_effect
+        else:
+            self._execute_and_answer(body, fault)
+        return True
+
+    def _execute_and_answer(self, body: bytes, fault: str) -> None:
+        self._wait(fault, latency="latency", timed_out="executed after time-out")
+        answer = self._execute(body)
+        if fault == "cut after execution":
+            self.close_connection = True
+            return
+        self._wait(fault, latency="", timed_out="answered after time-out")
+        self._answer(*answer)
 
     def _wait(self, fault: str, *, latency: str, timed_out: str) -> None:
         if fault and fault == latency:
@@ -123,15 +105,15 @@ class Proxy(BaseHTTPRequestHandler):
         elif fault == timed_out:
             time.sleep(self._random.uniform(*_TIMED_OUT_SECONDS))
 
-    def _execute(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        self._dynamodb.request("POST", self.path, body, dict(self.headers))
+    def _execute(self, body: bytes) -> Response:
+        headers = {n: v for n, v in self.headers.items() if n.lower() != "content-length"}
+        self._dynamodb.request("POST", "/", body, headers)
         response = self._dynamodb.getresponse()
-        return response.status, dict(response.getheaders()), response.read()
+        return Response(response.status, dict(response.getheaders()), response.read())
 
     def _refuse(self, status: int, code: str) -> None:
         problem = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"}
-        headers = {"Content-Type": "application/x-amz-json-1.0", "Date": formatdate(usegmt=True)}
-        self._answer(status, headers, json.dumps(problem).encode())
+        self._answer(status, {"Content-Type": _JSON, **_dated()}, json.dumps(problem).encode())
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         # Not send_response: it would add a Date of its own beside DynamoDB's.
@@ -142,6 +124,10 @@ class Proxy(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _dated() -> dict[str, str]:
+    return {"Date": formatdate(usegmt=True)}
 
 
 class _Server(ThreadingHTTPServer):

@@ -8,7 +8,8 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.campaign.plan import FREEZE_SECONDS, FUNCTION_SECONDS
+from tests.campaign.ills import hangs
+from tests.campaign.plan import FREEZE_SECONDS, FUNCTION_SECONDS, GRACE_SECONDS
 from tests.campaign.process import Process, WorkerDiedError
 from tests.campaign.worker import Job
 
@@ -33,6 +34,7 @@ class Slot:
         self._queue = queue
         self._ledger = ledger
         self._on_lambda = index < field.plan.lambdas
+        self._forks = index >= field.plan.lambdas + field.plan.services
         self._random = random.Random(f"{field.plan.seed}:slot:{index}")  # noqa: S311 -- repeatable
         self._number = index
         self._peace_at = self._due_at = 0.0
@@ -65,8 +67,20 @@ class Slot:
         skew = self._random.uniform(-plan.skew_seconds, plan.skew_seconds)
         self._ledger.write("worker", self._number, skew=round(skew, 1), on_lambda=self._on_lambda)
         field = self._field
-        names = (str(field.ledger), field.endpoint, field.table)
-        return Process(Job(plan.consumer, self._number, *names, plan.seed, skew))
+        return Process(
+            Job(
+                consumer=plan.consumer,
+                number=self._number,
+                ledger=str(field.ledger),
+                endpoint=f"{field.endpoint}/{self._number}",
+                engine=field.engine,
+                table=field.table,
+                seed=plan.seed,
+                skew_seconds=skew,
+                step_seconds=plan.skew_seconds,
+                forks=self._forks,
+            )
+        )
 
     def _draw_due(self) -> float:
         mean = self._field.plan.mean_seconds_between_kills
@@ -77,19 +91,21 @@ class Slot:
         now = time.monotonic()
         until = now + (FUNCTION_SECONDS if self._on_lambda else _FOREVER_SECONDS)
         due_at = max(self._due_at, now + self._random.uniform(0, _INTO_BATCH_SECONDS))
+        if self._on_lambda and hangs(event):
+            due_at = math.inf
         invocation = {"id": f"{self._number}-{now}", "event": event}
         in_peace = now >= self._peace_at
         process.send(
             {**invocation, "until": until if self._on_lambda else None, "in_peace": in_peace}
         )
-        response = process.response(min(due_at, until))
+        response = process.response(due_at if due_at < until else until + GRACE_SECONDS)
         if response is None and due_at < until:
             self._due_at = self._draw_due()
             if self._on_lambda or self._random.random() < 0.5:
                 self._kill(process, "at random")
             else:
                 self._freeze(process)
-            response = process.response(until)
+            response = process.response(until + GRACE_SECONDS)
         if response is None:
             self._kill(process, "at the deadline")
             raise WorkerDiedError

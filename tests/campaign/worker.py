@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from examples.local_stack import CREDENTIALS
+from tests.campaign import forks
 from tests.campaign.effects import Effects
 from tests.campaign.ledger import Ledger
 
@@ -24,9 +26,15 @@ class Job(NamedTuple):
     number: int
     ledger: str
     endpoint: str
+    """The worker's own door to the proxy."""
+    engine: str
+    """The table's engine, past the proxy."""
     table: str
     seed: int
     skew_seconds: float
+    step_seconds: float
+    """By how much its clock may be set while it works."""
+    forks: bool
 
 
 class Deadline:
@@ -49,6 +57,9 @@ class Worker:
         self.context: Deadline | None = None
         self.in_peace = False
         self.held: Callable[[str], dict[str, Any]] = self.held_until_the_deadline
+        self.vanish: Callable[[str], None] = lambda _: None
+        """Deletes a key's record, where the consumer says how."""
+        self._skew_seconds = job.skew_seconds
         self.effects = Effects(self.ledger, f"{job.seed}:{job.number}", self)
 
     def held_until_the_deadline(self, _: str) -> dict[str, Any]:
@@ -58,11 +69,16 @@ class Worker:
 
     def now(self) -> float:
         """Return what this worker's clock shows."""
-        return time.time() + self.job.skew_seconds
+        return time.time() + self._skew_seconds
+
+    def step(self, share: float) -> None:
+        """Set this worker's clock by a share of the most it may be set; back if negative."""
+        by_seconds = share * self.job.step_seconds
+        self._skew_seconds += by_seconds
+        self.ledger.write("step", by=round(by_seconds, 1))
 
     def serve(self, handle: Callable[[Any, Any], Any], pipe: Connection) -> None:
         """Serve invocations one after another, as a Lambda sandbox does, until the pipe ends."""
-        pipe.send("ready")
         while True:
             try:
                 invocation = pipe.recv()
@@ -83,17 +99,20 @@ class Worker:
 class LedgerHandler(logging.Handler):
     """Writes what the library logs into the ledger, with the message or key it is about."""
 
+    _about = re.compile(r"event-\d+(/\d+)?")
+
     def __init__(self, ledger: Ledger) -> None:
         super().__init__()
         self._ledger = ledger
 
     def emit(self, record: logging.LogRecord) -> None:
-        about = record.args[0] if isinstance(record.args, tuple) and record.args else ""
-        self._ledger.write("log", about=str(about), text=record.getMessage()[:300])
+        about = self._about.search(record.getMessage())
+        self._ledger.write("log", about=about[0] if about else "", text=record.getMessage()[:300])
 
 
 def main(job: Job, pipe: Connection) -> None:
-    """Work as the consumer that the job names."""
+    """Work as the consumer that the job names, in a process group of its own."""
+    os.setpgid(0, 0)
     for name in [name for name in os.environ if name.startswith(("CXONE_IDEM_", "AWS_LAMBDA_"))]:
         del os.environ[name]
     os.environ.update(CREDENTIALS, AWS_ENDPOINT_URL_DYNAMODB=job.endpoint)
@@ -102,4 +121,9 @@ def main(job: Job, pipe: Connection) -> None:
     logger.setLevel(logging.INFO)
     logger.addHandler(LedgerHandler(worker.ledger))
     consumer = import_module(f"tests.campaign.{job.consumer}")
-    worker.serve(consumer.handler(worker), pipe)
+    handle = consumer.handler(worker)
+    if job.forks:
+        forks.serve(worker, handle, pipe)
+        return
+    pipe.send("ready")
+    worker.serve(handle, pipe)

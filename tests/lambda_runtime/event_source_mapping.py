@@ -38,7 +38,7 @@ class EventSourceMapping:
     """A queue whose messages come back at once when they were not deleted."""
 
     def __init__(self, pool: Sequence[Runtime], batch_size: int = 10) -> None:
-        self._pollers = len(pool)
+        self._pool = pool
         self._idle: SimpleQueue[Runtime] = SimpleQueue()
         for runtime in pool:
             self._idle.put(runtime)
@@ -58,10 +58,14 @@ class EventSourceMapping:
             self.queue[start : start + self._batch_size]
             for start in range(0, len(self.queue), self._batch_size)
         ]
-        with ThreadPoolExecutor(self._pollers) as pollers:
+        with ThreadPoolExecutor(len(self._pool)) as pollers:
             left = list(pollers.map(self._deliver_batch, batches))
         self.queue = [record for batch in left for record in batch]
         return not self.queue
+
+    def output(self) -> list[str]:
+        """Return what all runtimes have printed so far."""
+        return [line for runtime in self._pool for line in runtime.output()]
 
     def _deliver_batch(self, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for record in batch:
