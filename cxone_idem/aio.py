@@ -11,6 +11,7 @@ current boto3 goes, binds its client to one loop, and needs each path to the sto
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Thread
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from cxone_idem.record import Origin, Record
     from cxone_idem.sqs_batch import BatchResponse, Envelope
 
+
+logger = logging.getLogger("cxone_idem")
 
 # The connections that the AWS SDK keeps (`max_pool_connections`): more threads would open and drop
 # connections of their own.
@@ -190,7 +193,10 @@ class AsyncDeduplicator:
 
     def _give_back(self, outcomes: list[Claimed | AlreadyDone | IdemError]) -> None:
         claims = [outcome for outcome in outcomes if isinstance(outcome, Claimed)]
-        self._deduplicator.release_all(claims, begun=False)
+        errors = self._deduplicator.release_all(claims, begun=False)
+        for claim, error in zip(claims, errors, strict=True):
+            if error:
+                logger.warning("key %r was not released: %s", claim.key, error)
 
 
 def _start_thread(batch: Call) -> None:
