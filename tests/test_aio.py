@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import AlreadyDone, Config, Deduplicator, InProgressError, current_claim
+from cxone_idem import (
+    AlreadyDone,
+    Config,
+    Deduplicator,
+    InProgressError,
+    StoreError,
+    current_claim,
+)
 from cxone_idem.aio import AsyncClaimed, AsyncDeduplicator
 from cxone_idem.record import State
 from cxone_idem.testing import (
@@ -279,20 +286,20 @@ def test_a_loop_that_was_stopped_keeps_no_process_alive() -> None:
 def test_an_undo_that_fails_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """What a cancelled task was granted could not be given back: nobody else would say so."""
 
-    class Unexpected(GatedStore):
+    class KeepsClaims(GatedStore):
         def put_if(self, record: Record, expected_version: str | None) -> Answer:
             if record.state is State.RELEASED:
-                raise ZeroDivisionError
+                problem = "the store is out of reach"
+                raise StoreError(problem, "t", "PutItem")
             return super().put_if(record, expected_version)
 
     async def main() -> None:
-        store = Unexpected(State.IN_PROGRESS)
+        store = KeepsClaims(State.IN_PROGRESS)
         task = asyncio.create_task(AsyncDeduplicator(Deduplicator(store)).claim("k"))
         await cancelled(task, store)
 
     run(main)
-    assert "'k' was not released" in caplog.text
-    assert "ZeroDivisionError" in caplog.text
+    assert "key 'k' was not released: the store is out of reach" in caplog.text
 
 
 TENANT: ContextVar[str] = ContextVar("TENANT", default="nobody")

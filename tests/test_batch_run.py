@@ -350,7 +350,7 @@ class UnexpectedStore(GroupStore):
 @pytest.mark.parametrize("keys", [["a"], ["a", "b", "c"]], ids=["here", "in-the-thread"])
 @pytest.mark.parametrize("max_workers", [1, 3])
 def test_whatever_a_completion_raises_what_is_done_is_not_done_again(
-    keys: list[str], max_workers: int, caplog: pytest.LogCaptureFixture
+    keys: list[str], max_workers: int
 ) -> None:
     """Acknowledged, told, remembered, recorded at the next chance: as with one out of reach."""
     store = UnexpectedStore(ZeroDivisionError)
@@ -362,7 +362,6 @@ def test_whatever_a_completion_raises_what_is_done_is_not_done_again(
     assert {outcome.fate for outcome in outcomes} == {Fate.UNRECORDED}
     assert isinstance(outcomes[0].error, StoreError)
     assert isinstance(outcomes[0].error.__cause__, ZeroDivisionError)
-    assert "ZeroDivisionError" in caplog.text
     store.error = None
     assert failed(deduplicator.process_batch(batch_of(*keys), ran.append)) == []
     assert len(ran) == len(keys)

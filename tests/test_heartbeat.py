@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
+    from cxone_idem.record import Record
+    from cxone_idem.store import Answer
     from cxone_idem.visibility import Change
 
 LEASE_SECONDS = 60
@@ -223,6 +225,64 @@ def test_two_beats_may_fail(clock: MovableClock, caplog: pytest.LogCaptureFixtur
 
     assert work.run(process, "a") == ["completed"]
     assert caplog.text.count("the lease on key 'a' was not extended") == 2
+
+
+class HookedStore(MemoryStore):
+    """A store on a client whose hook raises what it likes, for the key `a` alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: type[BaseException] | None = None
+
+    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+        if self.error is not None and record.partition_key == "a":
+            raise self.error
+        return super().put_if(record, expected_version)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_whatever_a_beat_raises_the_next_ones_come(
+    clock: MovableClock, caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
+    """It is told, and the other claims of the same beat are extended."""
+    store = HookedStore()
+    work = Work(store, clock)
+
+    def process(event: dict[str, Any]) -> None:
+        if event["detail"]["IdempotencyKey"] != "a":
+            return
+        store.error = error
+        work.pass_time()
+        with pytest.raises(InProgressError):
+            work.worker().claim("b")
+        store.error = None
+        work.pass_time()
+        with pytest.raises(InProgressError):
+            work.worker().claim("b")
+
+    assert work.run(process, "a", "b")[1] == "completed"
+    assert caplog.text.count("the lease on key 'a' was not extended") == 1
+    assert len(work.messages.asked) == 2
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_whatever_hiding_raises_the_leases_are_kept(
+    work: Work, caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
+    """A beat that could not hide messages is told, and is not the last."""
+
+    def raises(changes: list[Change]) -> dict[str, str]:  # noqa: ARG001 -- by contract
+        raise error
+
+    def process(_: Any) -> None:
+        for _ in range(3):
+            work.pass_time()
+            with pytest.raises(InProgressError):
+                work.worker().claim("a")
+
+    work.messages.change_visibility = raises  # type: ignore[method-assign]
+    assert work.run(process, "a") == ["completed"]
+    assert caplog.text.count("messages in work may be delivered again") == 3
 
 
 @pytest.mark.parametrize("refused", [False, True])
