@@ -102,7 +102,8 @@ class Acquisition:
         if claim is None:
             return
         if isinstance(answer, StoreError):
-            self._failed(claim, answer)
+            self.in_doubt = claim if answer.outcome_unknown else None
+            self.outcome = answer
             return
         self._told = answer.told
         if not answer.told:
@@ -139,15 +140,8 @@ class Acquisition:
                 self._holdings.remember_done(seen)
             self.already_done(seen)
 
-    def _failed(self, claim: Claimed, error: StoreError, *, stored: bool = False) -> None:
-        """End here; a claim that may be stored all the same is one under which nothing is begun."""
-        self.outcome = error
-        if stored or error.outcome_unknown:
-            self.in_doubt = claim
-            self._holdings.note_unbegun(claim.record.version)
-
     def _without_unbegun(self, seen: Record | None) -> Record | None:
-        """Return what is stored; a claim of ours that failed, and was never begun, as given back.
+        """Return what is stored; a claim of this process that was never begun as given back.
 
         Its generation was shown to nobody, so the next claim may have it.
         """
@@ -172,7 +166,8 @@ class Acquisition:
             except ClaimLostError:
                 return
             except StoreError as error:
-                self._failed(claim, error, stored=True)
+                self.in_doubt = claim
+                self.outcome = error
                 return
         self._holdings.add(claim, reading.earliest_ms)
         self.outcome = claim

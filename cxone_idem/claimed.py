@@ -162,6 +162,7 @@ class Claimed:
                 reading = self._write(protocol.extended, lease_ms)
                 if reading.proves(self.record.lease_until_ms, lease_ms):
                     self._promised_ms, self._promised_at = lease_ms, promised_at
+                    self._holdings.renew(self)
                     return
         problem = (
             f"the lease on key {self.key!r} cannot be made to hold: each round trip was slower than"
@@ -191,11 +192,11 @@ class Claimed:
 
     def _completion_ended(self, error: IdemError | None) -> None:
         if isinstance(error, StoreError):
-            self._holdings.remember_unrecorded(self)
+            self._holdings.remember_unrecorded(self, lasting=not error.retryable)
             return
         self._holdings.drop(self)
-        if error is None or self.record.state is State.IN_PROGRESS:
-            # The work is done, whatever became of its record.
+        if error is None or self._held.gone:
+            # The work is done, though its record may be gone.
             self._holdings.remember_done(self.done_record)
 
 
@@ -212,9 +213,13 @@ def complete_all(
     waiting = [claim for claim in claims if claim.record.state is not State.DONE]
     held = [claim._held for claim in waiting]  # noqa: SLF001 -- this module's own
     errors = write_all(held, [claim.as_done for claim in waiting], writer, budget, beside)
+    by_claim: dict[Claimed, IdemError] = {}
     for claim, error in zip(waiting, errors, strict=True):
+        if error and claim.record.state is State.DONE:
+            continue  # by another thread, while this one waited for it
         claim._completion_ended(error)  # noqa: SLF001 -- as above
-    by_claim = dict(zip(waiting, errors, strict=True))
+        if error:
+            by_claim[claim] = error
     return [by_claim.get(claim) for claim in claims]
 
 
@@ -231,8 +236,10 @@ def release_all(
         return []
     budget = held[0].budget._replace(attempts=attempts)
     errors = write_all(held, [change] * len(held), writer, budget)
-    for claim in claims:
+    for claim, error in zip(claims, errors, strict=True):
         claim._holdings.drop(claim)  # noqa: SLF001 -- as above
+        if error and not begun:
+            claim._holdings.note_unbegun(claim._held.versions)  # noqa: SLF001 -- as above
         if claim.record.state is State.DONE:  # by a transaction whose answer was lost
             claim._holdings.remember_done(claim.record)  # noqa: SLF001 -- as above
     return errors

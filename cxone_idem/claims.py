@@ -129,6 +129,14 @@ class Claims:
         the store cannot say (its message says whether retrying helps).
         """
         where = partition_key(self.config.namespace, checked_key(key))
+        self._record_first(where)
+        try:
+            self._free_done(key, where)
+        finally:  # an answer that never came may be that the key is free
+            self._holdings.forget(where)
+        self.doers.forget(key)
+
+    def _free_done(self, key: str, where: str) -> None:
         seen, reading = self._look(where)
         while seen is not None and seen.state is State.DONE:
             freed = protocol.released(seen, self._writer.stamp(0))
@@ -142,8 +150,14 @@ class Claims:
                 held = self._holdings.get(where)
                 held_here = held is not None and held.record.version == seen.version
                 raise InProgressError(key, left_ms / 1000, seen, None, held_here)
-        self._holdings.forget(where)
-        self.doers.forget(key)
+
+    def _record_first(self, where: str) -> None:
+        """Record work of this process that is done, so that it is found done."""
+        pending = self._holdings.unrecorded(where)
+        errors = complete_all([pending], self._writer, NO_DEADLINE) if pending else []
+        for error in errors:
+            if isinstance(error, StoreError):
+                raise error
 
     def _look(self, where: str) -> tuple[Record | None, Reading]:
         """Return what is stored for a key, by a write that no item can let pass.

@@ -32,6 +32,8 @@ class HeldRecord:
         self.budget = budget
         """How long a write may take: as long as the invocation that claimed."""
         self._writer = writer
+        self.gone = False
+        """Somebody deleted the record under this claim."""
         # Writes whose answer never came: any of them may be what stands in the store.
         self._unanswered: list[Record] = []
         # Those of them that were sent here, and not in a transaction of the user's.
@@ -68,6 +70,12 @@ class HeldRecord:
         """Remember a write whose answer does not come here, so as to recognise it."""
         self._unanswered.append(wanted)
 
+    @property
+    def versions(self) -> list[str]:
+        """The versions under which this claim may be stored as it is, in progress."""
+        written = [self.record, *self._unanswered]
+        return [record.version for record in written if record.state is State.IN_PROGRESS]
+
     def _adopt(self, seen: Record | None) -> None:
         """Go on from an earlier write of ours that landed unanswered; raise if `seen` is none."""
         for earlier in self._unanswered:
@@ -77,6 +85,7 @@ class HeldRecord:
                     self._writer.tally.lost_answer()
                 self.record = earlier
                 return
+        self.gone = seen is None
         raise ClaimLostError(self.key, _loss(seen))
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from cxone_idem.protocol import is_past_retention
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxone_idem.claimed import Claimed
     from cxone_idem.record import Record
     from cxone_idem.writer import Moment, Writer
@@ -21,6 +23,7 @@ _RESULT_MAX = 2000
 _AT_ONCE = 3
 _PAUSE_FIRST_MS = 1000
 _DOUBLINGS_MAX = 6
+_FAILURES_MAX = _AT_ONCE + 1 + _DOUBLINGS_MAX
 
 
 class _Pending(NamedTuple):
@@ -33,8 +36,7 @@ class _Pending(NamedTuple):
         """How long to leave it alone."""
         if self.failures <= _AT_ONCE:
             return 0
-        doublings = min(self.failures - _AT_ONCE - 1, _DOUBLINGS_MAX)
-        return _PAUSE_FIRST_MS << doublings
+        return _PAUSE_FIRST_MS << min(self.failures, _FAILURES_MAX) - _AT_ONCE - 1
 
 
 class Holdings:
@@ -61,6 +63,13 @@ class Holdings:
             oldest = next(iter(self._held.values())).record
             if oldest.expires_at is not None and oldest.expires_at * 1000 <= store_time_ms:
                 del self._held[oldest.partition_key]
+
+    def renew(self, claim: Claimed) -> None:
+        """Put `claim`, if it is held, last in the order in which claims expire."""
+        where = claim.record.partition_key
+        with self._lock:
+            if self._held.get(where) is claim:
+                self._held[where] = self._held.pop(where)
 
     def get(self, partition_key: str) -> Claimed | None:
         """Return the claim held on a key."""
@@ -110,13 +119,16 @@ class Holdings:
                 return None
         return None if is_past_retention(record, self._writer.store_ms()) else record
 
-    def remember_unrecorded(self, claim: Claimed) -> None:
-        """Keep `claim`, whose work is done but whose completion the store did not take."""
+    def remember_unrecorded(self, claim: Claimed, *, lasting: bool = False) -> None:
+        """Keep `claim`, whose work is done but whose completion the store did not take.
+
+        If the reason is a lasting one, there is little use in trying again soon.
+        """
         where = claim.record.partition_key
         with self._lock:
             before = self._pending.get(where)
-            again = before is not None and before.claim is claim
-            failures = before.failures + 1 if before is not None and again else 1
+            failures = before.failures + 1 if before and before.claim is claim else 1
+            failures = _FAILURES_MAX if lasting else failures
             self._pending[where] = _Pending(claim, self._writer.moment(), failures)
 
     def unrecorded(self, partition_key: str) -> Claimed | None:
@@ -134,11 +146,11 @@ class Holdings:
                 if self._writer.elapsed_ms(one.since) >= one.pause_ms
             ]
 
-    def note_unbegun(self, version: str) -> None:
+    def note_unbegun(self, versions: Sequence[str]) -> None:
         """Remember a claim that may be stored, and under which nothing was begun."""
         with self._lock:
-            self._unbegun[version] = None
-            if len(self._unbegun) > _KEYS_MAX:
+            self._unbegun.update(dict.fromkeys(versions))
+            while len(self._unbegun) > _KEYS_MAX:
                 del self._unbegun[next(iter(self._unbegun))]
 
     def is_unbegun(self, version: str) -> bool:

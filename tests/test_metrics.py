@@ -145,7 +145,7 @@ def test_what_goes_wrong_is_counted(
     deduplicator = Deduplicator(told, METERED, now=clock)
     assert counted(measure(deduplicator, batch_of("k"), overtaken))["lost_claims"] == 1
     assert counted(measure(newer, batch_of("other")))["taken_over"] == 1
-    assert counted(measure(deduplicator, batch_of("k"))) == {
+    assert counted(measure(deduplicator, batch_of("k"), overtaken)) == {
         "messages": 1,
         "in_progress": 1,
         "write_units": 1,

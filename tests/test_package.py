@@ -70,7 +70,7 @@ ROOMS = [
     },
     {"doctor.examination"},
     {"dead_letters"},
-    {"cli.show", "cli.release", "cli.create_table", "cli.config", "cli.doctor"},
+    {"cli.show", "cli.release", "cli.redo", "cli.create_table", "cli.config", "cli.doctor"},
     {"cli.consume", "cli.dead_letters"},
     {"cli.group"},
     {"__main__"},
