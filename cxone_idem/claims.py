@@ -141,9 +141,7 @@ class Claims:
         while seen is not None and seen.state is State.DONE:
             freed = protocol.released(seen, self._writer.stamp(0))
             answer, reading = self._put(Write(freed, seen.version))
-            seen = None if answer.written else answer.seen
-            if protocol.is_own(freed, seen):
-                break
+            seen = answer.seen  # ours, if only the answer to it was lost
         if seen is not None and seen.state is State.IN_PROGRESS:
             left_ms = seen.lease_until_ms - reading.earliest_ms
             if left_ms > 0:
