@@ -10,7 +10,7 @@ from cxone_idem import protocol
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.held_record import HeldRecord, write_all
 from cxone_idem.record import Record, State
-from cxone_idem.store import ATTEMPTS, NO_DEADLINE, Budget
+from cxone_idem.store import NO_DEADLINE, Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -224,22 +224,21 @@ def complete_all(
 
 
 def release_all(
-    claims: Sequence[Claimed], writer: Writer, *, begun: bool, attempts: int = ATTEMPTS
+    claims: Sequence[Claimed], writer: Writer, budget: Budget, *, begun: bool
 ) -> list[IdemError | None]:
     """Release many claims in as few requests as the store can; return each one's error.
 
-    What was not `begun` under any of them was no attempt.
+    What was not `begun` under any of them was no attempt: one that may still be stored is released
+    before this process claims its key again.
     """
     change = protocol.released if begun else protocol.returned
     held = [claim._held for claim in claims]  # noqa: SLF001 -- as above
-    if not held:
-        return []
-    budget = held[0].budget._replace(attempts=attempts)
     errors = write_all(held, [change] * len(held), writer, budget)
     for claim, error in zip(claims, errors, strict=True):
         claim._holdings.drop(claim)  # noqa: SLF001 -- as above
-        if error and not begun:
-            claim._holdings.note_unbegun(claim._held.versions)  # noqa: SLF001 -- as above
+        # A record that is gone may be one that is still on its way.
+        if not begun and (isinstance(error, StoreError) or claim._held.gone):  # noqa: SLF001 -- as above
+            claim._holdings.doubt(claim)  # noqa: SLF001 -- as above
         if claim.record.state is State.DONE:  # by a transaction whose answer was lost
             claim._holdings.remember_done(claim.record)  # noqa: SLF001 -- as above
     return errors

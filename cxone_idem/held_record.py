@@ -70,12 +70,6 @@ class HeldRecord:
         """Remember a write whose answer does not come here, so as to recognise it."""
         self._unanswered.append(wanted)
 
-    @property
-    def versions(self) -> list[str]:
-        """The versions under which this claim may be stored as it is, in progress."""
-        written = [self.record, *self._unanswered]
-        return [record.version for record in written if record.state is State.IN_PROGRESS]
-
     def _adopt(self, seen: Record | None) -> None:
         """Go on from an earlier write of ours that landed unanswered; raise if `seen` is none."""
         for earlier in self._unanswered:

@@ -52,7 +52,7 @@ class Holdings:
         self._held: dict[str, Claimed] = {}
         self._pending: dict[str, _Pending] = {}
         self._done: dict[str, tuple[Record, Moment]] = {}
-        self._unbegun: dict[str, None] = {}
+        self._in_doubt: dict[str, Claimed] = {}
 
     def add(self, claim: Claimed, store_time_ms: int) -> None:
         """Hold `claim` until it is dropped; forget claims that were abandoned a retention ago."""
@@ -75,6 +75,11 @@ class Holdings:
         """Return the claim held on a key."""
         with self._lock:
             return self._held.get(partition_key)
+
+    def is_held(self, record: Record) -> bool:
+        """Tell whether a stored record is that of a claim which this process holds."""
+        held = self.get(record.partition_key)
+        return held is not None and held.record.version == record.version
 
     def open(self) -> list[Claimed]:
         """Return the claims whose work is not done, oldest first."""
@@ -146,14 +151,17 @@ class Holdings:
                 if self._writer.elapsed_ms(one.since) >= one.pause_ms
             ]
 
-    def note_unbegun(self, versions: Sequence[str]) -> None:
-        """Remember a claim that may be stored, and under which nothing was begun."""
+    def doubt(self, claim: Claimed) -> None:
+        """Keep `claim`, which may be stored, and under which nothing was begun."""
+        where = claim.record.partition_key
         with self._lock:
-            self._unbegun.update(dict.fromkeys(versions))
-            while len(self._unbegun) > _KEYS_MAX:
-                del self._unbegun[next(iter(self._unbegun))]
+            self._in_doubt.pop(where, None)
+            self._in_doubt[where] = claim
+            if len(self._in_doubt) > _KEYS_MAX:
+                del self._in_doubt[next(iter(self._in_doubt))]
 
-    def is_unbegun(self, version: str) -> bool:
-        """Tell whether a stored claim is one of this process under which nothing was begun."""
+    def take_in_doubt(self, partition_keys: Sequence[str]) -> list[Claimed]:
+        """Hand out the claims on these keys that may be stored, to be released."""
         with self._lock:
-            return version in self._unbegun
+            found = [self._in_doubt.pop(where, None) for where in partition_keys]
+        return [claim for claim in found if claim is not None]
