@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem import protocol
@@ -103,13 +102,14 @@ class Acquisition:
         if claim is None:
             return
         if isinstance(answer, StoreError):
-            self._failed(claim, answer)
+            self.in_doubt = claim if answer.outcome_unknown else None
+            self.outcome = answer
             return
         self._told = answer.told
         if not answer.told:
             return
         over = self._seen
-        seen = self._seen = self._without_unbegun(answer.seen)
+        seen = self._seen = answer.seen
         verdict = (
             Verdict.OWNED
             if answer.written
@@ -127,34 +127,17 @@ class Acquisition:
             self.outcome = AttemptsExhaustedError(self.key, self._max_attempts, seen)
         elif verdict is Verdict.IN_PROGRESS:
             retry_after_ms = seen.lease_until_ms - reading.earliest_ms
-            held = self._holdings.get(self.where)
             self.outcome = InProgressError(
                 self.key,
                 retry_after_ms / 1000,
                 seen,
                 self._wanted.origin,
-                held is not None and held.record.version == seen.version,
+                self._holdings.is_held(seen),
             )
         else:
             if seen.state is State.DONE:
                 self._holdings.remember_done(seen)
             self.already_done(seen)
-
-    def _failed(self, claim: Claimed, error: StoreError, *, stored: bool = False) -> None:
-        """End here; a claim that may be stored all the same is one under which nothing is begun."""
-        self.outcome = error
-        if stored or error.outcome_unknown:
-            self.in_doubt = claim
-            self._holdings.note_unbegun(claim.record.version)
-
-    def _without_unbegun(self, seen: Record | None) -> Record | None:
-        """Return what is stored; a claim of ours that failed, and was never begun, as given back.
-
-        Its generation was shown to nobody, so the next claim may have it.
-        """
-        if seen is None or not self._holdings.is_unbegun(seen.version):
-            return seen
-        return replace(seen, state=State.RELEASED, generation=seen.generation - 1)
 
     def already_done(self, record: Record) -> None:
         """End here, as `record` is known: its work is done, or it is of another event."""
@@ -175,7 +158,8 @@ class Acquisition:
             except ClaimLostError:
                 return
             except StoreError as error:
-                self._failed(claim, error, stored=True)
+                self.in_doubt = claim
+                self.outcome = error
                 return
         self._holdings.add(claim, reading.earliest_ms)
         self.outcome = claim

@@ -24,6 +24,9 @@ class AlreadyDone:
         self.origin = origin or Origin()
         """Whose delivery this one is, as far as the caller said."""
 
+    def __reduce__(self) -> tuple[type[AlreadyDone], tuple[str, Record, Origin]]:
+        return type(self), (self.key, self.record, self.origin)
+
     @property
     def cause(self) -> Cause:
         """Why this delivery came although the work is done."""

@@ -10,7 +10,7 @@ from cxone_idem import protocol
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError, quoted
 from cxone_idem.held_record import HeldRecord, write_all
 from cxone_idem.record import Record, State
-from cxone_idem.store import ATTEMPTS, NO_DEADLINE, Budget
+from cxone_idem.store import NO_DEADLINE, Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,6 +162,7 @@ class Claimed:
                 reading = self._write(protocol.extended, lease_ms)
                 if reading.proves(self.record.lease_until_ms, lease_ms):
                     self._promised_ms, self._promised_at = lease_ms, promised_at
+                    self._holdings.renew(self)
                     return
         problem = (
             f"the lease on key {quoted(self.key)} cannot be made to hold: each round trip was"
@@ -191,7 +192,7 @@ class Claimed:
 
     def _completion_ended(self, error: IdemError | None) -> None:
         if isinstance(error, StoreError):
-            self._holdings.remember_unrecorded(self)
+            self._holdings.remember_unrecorded(self, lasting=not error.retryable)
             return
         self._holdings.drop(self)
         if error is None or self._held.gone:
@@ -212,27 +213,32 @@ def complete_all(
     waiting = [claim for claim in claims if claim.record.state is not State.DONE]
     held = [claim._held for claim in waiting]  # noqa: SLF001 -- this module's own
     errors = write_all(held, [claim.as_done for claim in waiting], writer, budget, beside)
+    by_claim: dict[Claimed, IdemError] = {}
     for claim, error in zip(waiting, errors, strict=True):
+        if error and claim.record.state is State.DONE:
+            continue  # by another thread, while this one waited for it
         claim._completion_ended(error)  # noqa: SLF001 -- as above
-    by_claim = dict(zip(waiting, errors, strict=True))
+        if error:
+            by_claim[claim] = error
     return [by_claim.get(claim) for claim in claims]
 
 
 def release_all(
-    claims: Sequence[Claimed], writer: Writer, *, begun: bool, attempts: int = ATTEMPTS
+    claims: Sequence[Claimed], writer: Writer, budget: Budget, *, begun: bool
 ) -> list[IdemError | None]:
     """Release many claims in as few requests as the store can; return each one's error.
 
-    What was not `begun` under any of them was no attempt.
+    What was not `begun` under any of them was no attempt: one that may still be stored is released
+    before this process claims its key again.
     """
     change = protocol.released if begun else protocol.returned
     held = [claim._held for claim in claims]  # noqa: SLF001 -- as above
-    if not held:
-        return []
-    budget = held[0].budget._replace(attempts=attempts)
     errors = write_all(held, [change] * len(held), writer, budget)
-    for claim in claims:
+    for claim, error in zip(claims, errors, strict=True):
         claim._holdings.drop(claim)  # noqa: SLF001 -- as above
+        # A record that is gone may be one that is still on its way.
+        if not begun and (isinstance(error, StoreError) or claim._held.gone):  # noqa: SLF001 -- as above
+            claim._holdings.doubt(claim)  # noqa: SLF001 -- as above
         if claim.record.state is State.DONE:  # by a transaction whose answer was lost
             claim._holdings.remember_done(claim.record)  # noqa: SLF001 -- as above
     return errors

@@ -6,7 +6,6 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem import protocol
 from cxone_idem.acquisition import Acquisition, Wanted
 from cxone_idem.chance import random_share, random_version
 from cxone_idem.claimed import NO_RESULT, Claimed, complete_all, release_all
@@ -14,21 +13,20 @@ from cxone_idem.config import Config
 from cxone_idem.doers import Doers
 from cxone_idem.errors import ClaimLostError, IdemError, InProgressError, StoreError, quoted
 from cxone_idem.events import checked_key
+from cxone_idem.forgetting import free_done
 from cxone_idem.holdings import Holdings
 from cxone_idem.invocation import Invocation
 from cxone_idem.patience import Patience
-from cxone_idem.record import Origin, State, partition_key
-from cxone_idem.store import NO_DEADLINE, AcceptEverything, Budget, Store, Write
+from cxone_idem.record import partition_key
+from cxone_idem.store import NO_DEADLINE, AcceptEverything, Budget, Store
 from cxone_idem.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxone_idem.already_done import AlreadyDone
-    from cxone_idem.clock import Reading
     from cxone_idem.invocation import LambdaContext
-    from cxone_idem.record import Record
-    from cxone_idem.store import Answer
+    from cxone_idem.record import Origin
 
 logger = logging.getLogger("cxone_idem")
 
@@ -129,37 +127,20 @@ class Claims:
         the store cannot say (its message says whether retrying helps).
         """
         where = partition_key(self.config.namespace, checked_key(key))
-        seen, reading = self._look(where)
-        while seen is not None and seen.state is State.DONE:
-            freed = protocol.released(seen, self._writer.stamp(0))
-            answer, reading = self._put(Write(freed, seen.version))
-            seen = None if answer.written else answer.seen
-            if protocol.is_own(freed, seen):
-                break
-        if seen is not None and seen.state is State.IN_PROGRESS:
-            left_ms = seen.lease_until_ms - reading.earliest_ms
-            if left_ms > 0:
-                held = self._holdings.get(where)
-                held_here = held is not None and held.record.version == seen.version
-                raise InProgressError(key, left_ms / 1000, seen, None, held_here)
-        self._holdings.forget(where)
+        self._record_first(where)
+        try:
+            free_done(key, where, self._writer, self._holdings)
+        finally:  # an answer that never came may be that the key is free
+            self._holdings.forget(where)
         self.doers.forget(key)
 
-    def _look(self, where: str) -> tuple[Record | None, Reading]:
-        """Return what is stored for a key, by a write that no item can let pass.
-
-        So this needs no permission to read, and leaves no item where there was none.
-        """
-        stamp = self._writer.stamp(0)
-        nothing = protocol.claimed(where, None, stamp, Origin())
-        answer, reading = self._put(Write(nothing, self._writer.stamp(0).version))
-        return answer.seen, reading
-
-    def _put(self, write: Write) -> tuple[Answer, Reading]:
-        ((answer, reading),) = self._writer.put_many([write], NO_DEADLINE)
-        if isinstance(answer, StoreError):
-            raise answer
-        return answer, reading
+    def _record_first(self, where: str) -> None:
+        """Record work of this process that is done, so that it is found done."""
+        pending = self._holdings.unrecorded(where)
+        errors = complete_all([pending], self._writer, NO_DEADLINE) if pending else []
+        for error in errors:
+            if isinstance(error, StoreError):
+                raise error
 
     def record_unrecorded(self, budget: Budget = NO_DEADLINE, *, of: Sequence[str] = ()) -> None:
         """Try again to record work that is done, but whose completion the store did not take.
@@ -208,6 +189,7 @@ class Claims:
         if pending:
             self.record_unrecorded(invocation.budget(), of=pending)
         ways = [self._way(one, invocation) for one in wanted]
+        self._release_first(ways)
         self._send([way for way in ways if way.outcome is None])
         return ways
 
@@ -250,7 +232,8 @@ class Claims:
 
         What was not `begun` under any of them was no attempt.
         """
-        return release_all(claims, self._writer, begun=begun)
+        budget = claims[0].budget if claims else NO_DEADLINE
+        return release_all(claims, self._writer, budget, begun=begun)
 
     def _way(self, wanted: Wanted, invocation: Invocation) -> Acquisition:
         """Return the way to a claim on a key; at its end already if this process knows it done."""
@@ -270,9 +253,25 @@ class Claims:
             way.already_done(done)
         return way
 
+    def _release_first(self, ways: Sequence[Acquisition]) -> None:
+        """Release what may be stored of claims that failed: nothing is decided over one's own."""
+        in_doubt = self._holdings.take_in_doubt([way.where for way in ways])
+        if not in_doubt:
+            return
+        budget = ways[0].budget._replace(attempts=1)
+        errors = release_all(in_doubt, self._writer, budget, begun=False)
+        failed = {
+            claim.record.partition_key: error
+            for claim, error in zip(in_doubt, errors, strict=True)
+            if isinstance(error, StoreError)
+        }
+        for way in ways:
+            way.outcome = way.outcome or failed.get(way.where)
+
     def _free(self, claims: list[Claimed]) -> None:
-        """Try once to release claims that may stand in the store, so that nobody waits them out."""
-        errors = release_all(claims, self._writer, begun=False, attempts=1)
+        """Try once to release claims that may be stored, so that nobody waits them out."""
+        budget = claims[0].budget._replace(attempts=1)
+        errors = release_all(claims, self._writer, budget, begun=False)
         for claim, error in zip(claims, errors, strict=True):
             if error:
                 logger.debug("key %s was not released: %s", quoted(claim.key), error)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from cxone_idem.protocol import is_past_retention
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxone_idem.claimed import Claimed
     from cxone_idem.record import Record
     from cxone_idem.writer import Moment, Writer
@@ -21,6 +23,7 @@ _RESULT_MAX = 2000
 _AT_ONCE = 3
 _PAUSE_FIRST_MS = 1000
 _DOUBLINGS_MAX = 6
+_FAILURES_MAX = _AT_ONCE + 1 + _DOUBLINGS_MAX
 
 
 class _Pending(NamedTuple):
@@ -33,8 +36,7 @@ class _Pending(NamedTuple):
         """How long to leave it alone."""
         if self.failures <= _AT_ONCE:
             return 0
-        doublings = min(self.failures - _AT_ONCE - 1, _DOUBLINGS_MAX)
-        return _PAUSE_FIRST_MS << doublings
+        return _PAUSE_FIRST_MS << min(self.failures, _FAILURES_MAX) - _AT_ONCE - 1
 
 
 class Holdings:
@@ -50,7 +52,7 @@ class Holdings:
         self._held: dict[str, Claimed] = {}
         self._pending: dict[str, _Pending] = {}
         self._done: dict[str, tuple[Record, Moment]] = {}
-        self._unbegun: dict[str, None] = {}
+        self._in_doubt: dict[str, Claimed] = {}
 
     def add(self, claim: Claimed, store_time_ms: int) -> None:
         """Hold `claim` until it is dropped; forget claims that were abandoned a retention ago."""
@@ -62,10 +64,22 @@ class Holdings:
             if oldest.expires_at is not None and oldest.expires_at * 1000 <= store_time_ms:
                 del self._held[oldest.partition_key]
 
+    def renew(self, claim: Claimed) -> None:
+        """Put `claim`, if it is held, last in the order in which claims expire."""
+        where = claim.record.partition_key
+        with self._lock:
+            if self._held.get(where) is claim:
+                self._held[where] = self._held.pop(where)
+
     def get(self, partition_key: str) -> Claimed | None:
         """Return the claim held on a key."""
         with self._lock:
             return self._held.get(partition_key)
+
+    def is_held(self, record: Record) -> bool:
+        """Tell whether a stored record is that of a claim which this process holds."""
+        held = self.get(record.partition_key)
+        return held is not None and held.record.version == record.version
 
     def open(self) -> list[Claimed]:
         """Return the claims whose work is not done, oldest first."""
@@ -110,13 +124,16 @@ class Holdings:
                 return None
         return None if is_past_retention(record, self._writer.store_ms()) else record
 
-    def remember_unrecorded(self, claim: Claimed) -> None:
-        """Keep `claim`, whose work is done but whose completion the store did not take."""
+    def remember_unrecorded(self, claim: Claimed, *, lasting: bool = False) -> None:
+        """Keep `claim`, whose work is done but whose completion the store did not take.
+
+        If the reason is a lasting one, there is little use in trying again soon.
+        """
         where = claim.record.partition_key
         with self._lock:
             before = self._pending.get(where)
-            again = before is not None and before.claim is claim
-            failures = before.failures + 1 if before is not None and again else 1
+            failures = before.failures + 1 if before and before.claim is claim else 1
+            failures = _FAILURES_MAX if lasting else failures
             self._pending[where] = _Pending(claim, self._writer.moment(), failures)
 
     def unrecorded(self, partition_key: str) -> Claimed | None:
@@ -134,14 +151,17 @@ class Holdings:
                 if self._writer.elapsed_ms(one.since) >= one.pause_ms
             ]
 
-    def note_unbegun(self, version: str) -> None:
-        """Remember a claim that may be stored, and under which nothing was begun."""
+    def doubt(self, claim: Claimed) -> None:
+        """Keep `claim`, which may be stored, and under which nothing was begun."""
+        where = claim.record.partition_key
         with self._lock:
-            self._unbegun[version] = None
-            if len(self._unbegun) > _KEYS_MAX:
-                del self._unbegun[next(iter(self._unbegun))]
+            self._in_doubt.pop(where, None)
+            self._in_doubt[where] = claim
+            if len(self._in_doubt) > _KEYS_MAX:
+                del self._in_doubt[next(iter(self._in_doubt))]
 
-    def is_unbegun(self, version: str) -> bool:
-        """Tell whether a stored claim is one of this process under which nothing was begun."""
+    def take_in_doubt(self, partition_keys: Sequence[str]) -> list[Claimed]:
+        """Hand out the claims on these keys that may be stored, to be released."""
         with self._lock:
-            return version in self._unbegun
+            found = [self._in_doubt.pop(where, None) for where in partition_keys]
+        return [claim for claim in found if claim is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 from threading import Barrier, BrokenBarrierError, Thread
@@ -9,9 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import ClaimLostError, Config, Deduplicator, MemoryStore, StoreError
+from cxone_idem import (
+    ClaimLostError,
+    Config,
+    Deduplicator,
+    InProgressError,
+    MemoryStore,
+    StoreError,
+)
+from cxone_idem.aio import AsyncDeduplicator
 from cxone_idem.record import State, partition_key
 from tests.failing_store import FailingStore
+from tests.sqs_events import batch_of, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,3 +215,48 @@ def test_no_short_key_stands_in_for_a_long_one() -> None:
     imitation = "sha256:" + hashlib.sha256(long.encode()).hexdigest()
     assert partition_key("", long) == imitation
     assert partition_key("", imitation) != imitation
+
+
+def test_a_key_claimed_twice_in_one_process_is_told_as_that() -> None:
+    """Inside its own batch, by two claims in a row: no other worker is blamed."""
+    deduplicator = Deduplicator(MemoryStore())
+    texts: list[str] = []
+
+    def claim_again(_: Any) -> None:
+        with pytest.raises(InProgressError) as caught:
+            deduplicator.claim("k")
+        assert caught.value.held_here
+        texts.append(str(caught.value))
+
+    assert failed(deduplicator.process_batch(batch_of("k"), claim_again)) == []
+    claimed(deduplicator, "l").extend()
+    with pytest.raises(InProgressError) as caught:
+        deduplicator.claim("l")
+    texts.append(str(caught.value))
+    for text in texts:
+        assert "this same process" in text
+        assert "another worker" not in text
+
+
+def test_a_key_claimed_twice_by_asyncio_is_told_as_that() -> None:
+    """On the loop of one process."""
+    deduplicator = AsyncDeduplicator(Deduplicator(MemoryStore()))
+
+    async def twice() -> None:
+        assert await deduplicator.claim("k")
+        with pytest.raises(InProgressError, match="this same process"):
+            await deduplicator.claim("k")
+
+    asyncio.run(twice())
+
+
+def test_what_another_process_holds_is_another_workers(clock: MovableClock) -> None:
+    """Also after this one held it, and lost it without a word."""
+    store = MemoryStore()
+    mine = Deduplicator(store, now=clock)
+    mine.claim("k")
+    clock.advance(DAY_SECONDS)
+    claimed(Deduplicator(store, now=clock))
+    with pytest.raises(InProgressError, match="another worker") as caught:
+        mine.claim("k")
+    assert not caught.value.held_here

@@ -180,6 +180,7 @@ def record(**changes: Any) -> Record:
         ),
         ({"generation": 3}, "generation", "3: attempted 3 times"),
         ({"state": State.RELEASED}, "state", "RELEASED: given up undone"),
+        ({"state": State.RELEASED, "done_at_ms": NOW_MS}, "state", "RELEASED: done, and made"),
         ({"state": State.RELEASED}, "lease", "none"),
         ({"state": State.DONE, "done_at_ms": NOW_MS}, "done", "2027-01-15 08:00:00 UTC, 0 s ago"),
         ({"state": State.DONE}, "state", "DONE: every further delivery is dropped"),

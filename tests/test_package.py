@@ -37,7 +37,7 @@ ROOMS = [
     },
     {"outcome"},
     {"dynamodb", "claimed", "committer", "visibility", "sqs_queue", "current"},
-    {"acquisition", "outcome_log", "aligner"},
+    {"acquisition", "forgetting", "outcome_log", "aligner"},
     {"job"},
     {"claims"},
     {"claims_ahead", "metrics"},

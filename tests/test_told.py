@@ -127,7 +127,7 @@ def test_a_batch_without_time_says_so_once(
     ]
     (line,) = warnings(caplog)
     assert line.startswith(
-        "2 of 3 messages were not started, as 900 ms of the invocation were left"
+        "cxone_idem: 2 of 3 messages were not started, as 900 ms of the invocation were left"
     )
     assert "CXONE_IDEM_MIN_REMAINING_SECONDS is 1" in line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,20 +30,14 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, keys: tuple[str, ...], *, yes: bool) -> None:
     """Make each KEY that is done free to claim, after a question, so that its event can run again.
 
-    Then send the event, or redrive it from its dead-letter queue. A key that a worker has is
-    refused. The record is changed only on the condition that nobody else did, and keeps its
-    generation.
+    Then send the event, or redrive it from its dead-letter queue, once no process remembers the key
+    as done: CXONE_IDEM_REMEMBER_SECONDS after this. A key that a worker has is refused. The record
+    is written on the condition that it is still done, and keeps its generation.
     """
-    config = Config.from_environ()
+    # The kill switch is the consumer's: with it thrown, nothing would be written.
+    config = replace(Config.from_environ(), disabled=False)
     client = create_client()
-    ends = [_redo(key, config, client, yes=yes) for key in keys]
-    if Exit.OK in ends and config.remember_seconds:
-        narrate(
-            "a consumer that saw a key done drops its event for up to"
-            f" {duration(int(config.remember_seconds * 1000))} more"
-            " (CXONE_IDEM_REMEMBER_SECONDS): wait that long before you send the event"
-        )
-    ctx.exit(max(ends))
+    ctx.exit(max([_redo(key, config, client, yes=yes) for key in keys]))
 
 
 def _redo(key: str, config: Config, client: Any, *, yes: bool) -> int:
@@ -55,8 +50,9 @@ def _redo(key: str, config: Config, client: Any, *, yes: bool) -> int:
         narrate(f"{quoted(key)}: {_BUSY if busy else _FREE}")
         return Exit.REFUSED if busy else Exit.OK
     narrate(f"{quoted(key)} is done: {_done(record, now_ms)}; run again, its effect happens again")
-    if not yes:
-        click.confirm("Make it free to claim?", abort=True, err=True)
+    if not yes and not click.confirm("Make it free to claim?", err=True):
+        narrate("not done: the answer was no")
+        return Exit.REFUSED
     store = DynamoDBStore(
         config.table,
         client,
@@ -68,12 +64,21 @@ def _redo(key: str, config: Config, client: Any, *, yes: bool) -> int:
     except InProgressError as error:
         narrate(f"refused: {error}")
         return Exit.REFUSED
-    narrate(f"{quoted(key)} is free: its next delivery does the work")
+    narrate(f"{quoted(key)} is free: its next delivery does the work{_memory(config)}")
     return Exit.OK
 
 
 _BUSY = "refused: a worker has the key, so it is not done yet"
 _FREE = "it is free already: its next delivery does the work"
+
+
+def _memory(config: Config) -> str:
+    if not config.remember_seconds:
+        return ""
+    return (
+        "; a process that saw it done drops its events for up to"
+        f" {duration(int(config.remember_seconds * 1000))} more (CXONE_IDEM_REMEMBER_SECONDS)"
+    )
 
 
 def _done(record: Record, now_ms: int) -> str:

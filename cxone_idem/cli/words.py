@@ -44,6 +44,8 @@ def describe(record: Record, now_ms: int) -> list[tuple[str, str]]:
 
 def state(record: Record, now_ms: int) -> str:
     """Say where the work stands, and what the next delivery of the key meets."""
+    if record.state is State.RELEASED and record.done_at_ms is not None:
+        return "RELEASED: done, and made free to run again"
     if record.state is State.RELEASED:
         return "RELEASED: given up undone, free for the next delivery"
     if record.state is State.DONE:

@@ -9,6 +9,7 @@ store as one before or after it: they are about different keys.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -68,8 +69,8 @@ class _Line:
 class _Turn(Opaque):
     """Instead of the committer's thread: it does its work when it is waited for."""
 
-    def __init__(self, *, target: Callable[[], None], **_: Any) -> None:
-        self.join = target
+    def __init__(self, *, target: Callable[..., None], args: tuple[Any, ...], **_: Any) -> None:
+        self.join = partial(target, *args)
 
     def start(self) -> None:
         """Wait for the world's word."""

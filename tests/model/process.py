@@ -62,6 +62,8 @@ class Input(NamedTuple):
     told: Any
     clock_ms: int
     fresh_version: str
+    now_ms: int
+    """The true time, which no clock that is set changes."""
 
 
 Messages = tuple[tuple[int, str], ...]
@@ -103,6 +105,10 @@ class Tape(Opaque):
         """Return the process's own clock."""
         # Times are whole eighths of a second, so no float rounds them.
         return self._inputs[max(self._position, 0)].clock_ms / 1000
+
+    def monotonic(self) -> float:
+        """Return a clock that nobody sets."""
+        return self._inputs[max(self._position, 0)].now_ms / 1000
 
     def new_version(self) -> str:
         """Return a version that stands nowhere: neither in the store nor in anyone's memory."""
@@ -177,7 +183,11 @@ class Program(NamedTuple):
 
     def _live(self, tape: Tape) -> None:
         claims = Deduplicator(
-            self.port(tape), self.config, now=tape.now, new_version=tape.new_version
+            self.port(tape),
+            self.config,
+            now=tape.now,
+            new_version=tape.new_version,
+            monotonic=tape.monotonic,
         )
         while True:
             self.deliver(claims, tape.wait(Stop.REST), tape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from threading import Condition, Lock
@@ -110,6 +111,7 @@ _PARTS: dict[type, Callable[[Any], list[Any]]] = {
     list: list,
     deque: list,
     Condition: lambda _: [],
+    Context: lambda _: [],
     set: sorted,
     BaseException: lambda error: [*error.args],
     FunctionType: _of_function,

@@ -68,7 +68,7 @@ class Recovery:
         node = nodes.born
         state = state._replace(now_ms=now_ms)
         for number in range(_WRITES_MAX):
-            node, events = nodes.step(node, Input(told, now_ms, f"{NAME_MARK}z{number}"))
+            node, events = nodes.step(node, Input(told, now_ms, f"{NAME_MARK}z{number}", now_ms))
             if node.stop is not Stop.STORE:
                 return events[-1].kind
             (request,) = node.requests

@@ -163,7 +163,7 @@ class Scheduler:
             state = state._replace(slowest_ms=max(state.slowest_ms, state.now_ms - before.sent_ms))
         fresh = fresh_name("v", state.live_names())
         clock_ms = state.now_ms + before.clock_ms
-        node, events = self.nodes.step(before.node, Input(told, clock_ms, fresh))
+        node, events = self.nodes.step(before.node, Input(told, clock_ms, fresh, state.now_ms))
         self._last_events = events
         broken = ""
         worker = before
