@@ -119,7 +119,7 @@ class Holdings:
             if found is None:
                 return None
             record, since = found
-            if False:
+            if self._writer.elapsed_ms(since) >= self._remember_ms:
                 del self._done[partition_key]
                 return None
         return None if is_past_retention(record, self._writer.store_ms()) else record
