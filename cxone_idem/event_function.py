@@ -160,8 +160,8 @@ def _mistake_at_once(function: Any) -> str:
 def _mistake_of_kind(function: Any, if_async: str) -> str:
     """Say why calling a function would do no work, or nothing."""
     *layers, inner = _layers(function)
-    if inspect.isclass(inner):
-        return "it is a class, and making an object does no work: pass a method of an object"
+    if inspect.isclass(inner) and any("__call__" in vars(base) for base in inner.__mro__):
+        return "it is a class, and making an object does no work: pass the object, or its method"
     called = getattr(type(inner), "__call__", None)  # noqa: B004 -- what runs, not whether it can
     for layer in (*layers, inner, *_layers(called)):
         if inspect.isgeneratorfunction(layer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import signal
@@ -71,7 +72,7 @@ def _import(handler: str) -> Callable[[dict[str, Any]], object]:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         message = f"{handler!r} is not a function to import, such as app.events:process ({reason})"
         raise click.BadParameter(message, param_hint="--handler") from error
-    mistake = handler_mistake(found)
+    mistake = "it is a class" if inspect.isclass(found) else handler_mistake(found)
     if mistake:
         message = f"{handler!r} is not a function of an event: {mistake}"
         raise click.BadParameter(message, param_hint="--handler")
