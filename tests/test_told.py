@@ -8,7 +8,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from cxone_idem import Deduplicator, Fate, IdemError, MemoryStore, StoreError, once
+from cxone_idem import Config, Deduplicator, Fate, IdemError, MemoryStore, StoreError, once
 from cxone_idem.aio import AsyncDeduplicator
 from cxone_idem.invocation import warn_of_no_context
 from cxone_idem.record import State
@@ -297,3 +297,17 @@ def test_what_is_no_batch_gets_its_own_advice(event: Any, says: str) -> None:
     """SNS spells its field in its own way."""
     with pytest.raises(IdemError, match=says):
         Deduplicator(MemoryStore()).process_batch(event, fails)
+
+
+def test_every_line_begins_with_what_says_it(caplog: pytest.LogCaptureFixture) -> None:
+    """Lambda's text format drops the logger's name, and shows WARNING and above."""
+    caplog.set_level(logging.DEBUG, "cxone_idem")
+    deduplicator = Deduplicator(MemoryStore(), Config(disabled=True))
+    deduplicator.process_batch(batch_of("a"), lambda _: None)
+    worker = Deduplicator(MemoryStore())
+    for _ in range(2):
+        worker.process_batch(batch_of("a", "b"), lambda _: None)
+    worker.process_batch(batch(record("m", "no json")), lambda _: None)
+    lines = [entry.getMessage() for entry in caplog.records if entry.name == "cxone_idem"]
+    assert len(lines) > 6
+    assert all(line.startswith("cxone_idem: ") for line in lines)
