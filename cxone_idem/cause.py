@@ -24,9 +24,9 @@ class Cause(Enum):
     """Why a delivery came although its key was taken: its name, how that is told, what to do."""
 
     told_by: str
-    """What it is inferred from."""
+    """The evidence that it is inferred from."""
     advice: str
-    """What to do about it."""
+    """The thing to do about it."""
 
     SQS_REDELIVERED = (
         "sqs_redelivered",
@@ -84,7 +84,7 @@ class Cause(Enum):
 
     @property
     def is_duplicate(self) -> bool:
-        """Whether what came was a duplicate, and was dropped rightly."""
+        """True if what came was a duplicate, and was dropped rightly."""
         return self is not Cause.NOT_A_DUPLICATE
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, one class for each answer to "and now?"."""
+"""Errors, one class for each answer to "and now?"; and how they show text from events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of one message of a batch, for all that looks on: logs, metrics, visibility."""
+"""Outcome of one message of a batch, for all that looks on: logs, metrics, visibility."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(NamedTuple):
-    """What became of a message, and the evidence."""
+    """The fate of a message, and the evidence."""
 
     message: Message
     fate: Fate

@@ -1,6 +1,6 @@
-"""What the log says of each message of a batch, in words and as fields for machines. No payload.
+"""Log lines of the messages of a batch, in words and as fields for machines. No payload.
 
-The fields stand in one object named `cxone_idem` on the log record, as `extra`: Lambda's own JSON
+The fields are in one object named `cxone_idem` on the log record, as `extra`: Lambda's own JSON
 log format and Powertools' Logger both pass it on.
 """
 
@@ -33,7 +33,7 @@ def _name_the_library(record: logging.LogRecord) -> bool:
 logger.addFilter(_name_the_library)
 
 FIELD = "cxone_idem"
-"""The one name under which the fields stand, so that none is in anyone's way."""
+"""The one name under which the fields are, so that none is in anyone's way."""
 
 _SAYS = {
     Fate.COMPLETED: (logging.DEBUG, "message %s ran, key %s"),
@@ -49,7 +49,7 @@ _SAYS = {
     Fate.CLAIM_LOST: (logging.ERROR, "message %s ran, perhaps a second time: %s"),
     Fate.UNRECORDED: (logging.ERROR, "message %s ran, but that is not recorded yet: %s"),
 }
-"""What is said of a message, if anything: a batch that runs out of time has one line for all."""
+"""The line of each fate that has one: a batch that runs out of time has one line for all."""
 
 
 def tell(outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""What the work returned, as the JSON text that its record keeps."""
+"""Results of work, as the JSON text that a record keeps."""
 
 from __future__ import annotations
 
