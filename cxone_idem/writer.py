@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cxone_idem.clock import LEASE_MARGIN_MS, Reading, StoreClock
 from cxone_idem.errors import StoreError
 from cxone_idem.protocol import Stamp
-from cxone_idem.store import transaction_item
+from cxone_idem.store import Answer, transaction_item
 from cxone_idem.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cxone_idem.store import Answer, Budget, Store, Write
+    from cxone_idem.store import Budget, Store, Write
 
     PutMany = Callable[[Sequence[Write], Budget], list[Answer | StoreError]]
 
@@ -108,7 +108,7 @@ class Writer:
     ) -> list[Reply]:
         sent_ms = self._clock.local_ms()
         try:
-            answers = put(writes)
+            answers = _checked(put(writes), len(writes))
         except StoreError as error:
             answers = [error for _ in writes]
         except Exception as error:  # noqa: BLE001 -- whatever a store raises, the write may have landed
@@ -125,6 +125,15 @@ class Writer:
             date_seconds = answer.date_seconds
             self.tally.write(write, answer)
         return Reply(answer, self._clock.observe(sent_ms, date_seconds))
+
+
+def _checked(answers: list[Any], count: int) -> list[Answer | StoreError]:
+    """Return a store's answers; raise if they are not an answer to each write."""
+    odd = [one for one in answers if not isinstance(one, (Answer, StoreError))]
+    if odd or len(answers) != count:
+        message = f"{len(answers) - len(odd)} answers that can be read to {count} writes"
+        raise ValueError(message)
+    return answers
 
 
 def _unexpected(error: Exception) -> StoreError:

@@ -18,6 +18,7 @@ from cxone_idem import (
     StoreError,
 )
 from cxone_idem.record import State
+from cxone_idem.store import Answer
 from tests.clocks import MovableClock, TellsTime
 from tests.failing_store import FailingStore
 from tests.sqs_events import Context, batch, batch_of, envelope, failed, record
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from cxone_idem import Outcome
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer, Write
+    from cxone_idem.store import Write
 
 KEYS = [f"key-{number}" for number in range(10)]
 PATIENCE_SECONDS = 10
@@ -475,3 +476,16 @@ def test_a_completion_that_goes_along_and_fails_is_told(monkeypatch: pytest.Monk
     assert failed(deduplicator.process_batch(batch_of("a", "b"), lambda _: None)) == []
     assert [outcome.fate for outcome in outcomes] == [Fate.ALREADY_DONE, Fate.UNRECORDED]
     assert isinstance(outcomes[1].error, StoreError)
+
+
+@pytest.mark.parametrize("odd", [[], [Answer(written=True)], [None, None]], ids=str)
+def test_a_store_that_answers_oddly_fails_its_messages(odd: list[Any]) -> None:
+    """Too few answers, or none that can be read: nothing runs unclaimed, and nothing gets out."""
+
+    class OddStore(GroupStore):
+        def put_many(self, *_: object) -> list[Any]:
+            return odd
+
+    ran: list[Any] = []
+    response = Deduplicator(OddStore()).process_batch(batch_of("a", "b"), ran.append)
+    assert (failed(response), ran) == (["m0", "m1"], [])
