@@ -1,101 +1,182 @@
-"""One scene: both consumers get every event twice, the copies milliseconds apart."""
+"""The two consumers, and what happens to them: every event comes twice, and a worker is killed."""
 
 from __future__ import annotations
 
+import json
+import sys
 import time
+import uuid
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from examples.demo import consumers, conversations, engine, ledger, tally
-from examples.demo.event_source import BATCH_SIZE, EventSource
-from examples.demo.workers import Crew, Job, crew
+from cxone_idem import Config, Deduplicator, DynamoDBStore
+from cxone_idem.testing import eventbridge_event
+from examples.demo.workers import BATCH_SIZE, Entry, Job, client, crew
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from multiprocessing.process import BaseProcess
+    from pathlib import Path
 
-    from examples.demo.consumers import MakeHandler
-    from examples.demo.stage import Stage
-    from examples.demo.tally import Tally
+    ProcessEvent = Callable[[dict[str, Any]], None]
+    Handler = Callable[[dict[str, Any]], dict[str, Any]]
 
 EVENTS = 200
-COPIES = 2
+MESSAGES = 2 * EVENTS
 WORKERS = 4
-# What the API call of a real process_event takes.
+# What the API call of a real process_event takes: 0.4 s a batch, far from the visibility timeout.
 _WORK_SECONDS = 0.04
-# A batch takes 0.4 s; the rest is room for a busy machine, on which a message that comes back while
-# it is being worked on would tell of the machine and not of the consumers.
-_VISIBILITY_SECONDS = 3
-# Ten events each time, about as fast as the workers can do all of them twice, as the naive ones do:
-# no copy waits long behind others.
+VISIBILITY_SECONDS = 3
+# No Lambda context gives a deadline here: a dead worker's key waits this long, and the margin.
+LEASE_SECONDS = 2
+# Ten events each time, about as fast as the naive workers can do all of them twice.
 _SEND_EVERY_SECONDS = 0.2
-_LOOK_EVERY_SECONDS = 0.4
-_DRAIN_SECONDS = 60
-
-NAIVE = "naive"
-IDEMPOTENT = "cxone_idem"
-_MAKE_HANDLER: dict[str, MakeHandler] = {NAIVE: consumers.naive, IDEMPOTENT: consumers.idempotent}
+_PATIENCE_SECONDS = 60
+_CLOSE_MS = 100
 
 
-class Lane:
-    """One consumer with a queue, a table, workers and a progress bar of its own."""
+def naive(table: str, dynamodb: Any, process_event: ProcessEvent) -> Handler:
+    """Return a handler that checks, processes, inserts. Its reads are consistent."""
 
-    def __init__(self, name: str, stage: Stage) -> None:
-        self.name = name
-        self._queue = EventSource.create(stage.sqs, f"events-for-{name}", _VISIBILITY_SECONDS)
-        self.job = Job(
-            _MAKE_HANDLER[name],
-            stage.endpoint,
-            self._queue.url,
-            f"keys-of-{name}",
-            stage.ledgers / name,
-            _WORK_SECONDS,
-        )
-        engine.create_table(stage.dynamodb, self.job.table)
-        self._progress = stage.progress
-        self._bar = stage.progress.add_task(name, total=EVENTS * COPIES)
-        self._sent = 0
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        for record in event["Records"]:
+            envelope = json.loads(record["body"])
+            key = {"id": {"S": envelope["detail"]["IdempotencyKey"]}}
+            if "Item" in dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True):
+                continue
+            process_event(envelope)
+            dynamodb.put_item(TableName=table, Item=key)
+        return {"batchItemFailures": []}
 
-    def send(self, envelopes: Sequence[dict[str, Any]]) -> None:
-        """Send each event twice: two requests at once, so that no copy waits for the other's."""
-        with ThreadPoolExecutor(COPIES) as senders:
-            list(senders.map(self._queue.send, [envelopes] * COPIES))
-        self._sent += len(envelopes) * COPIES
-
-    def advance(self) -> bool:
-        """Show how many messages are deleted; tell whether all that were sent are."""
-        undeleted = self._queue.undeleted()
-        self._progress.update(self._bar, completed=self._sent - undeleted)
-        return not undeleted
+    return handler
 
 
-def run(stage: Stage) -> dict[str, Tally]:
+def idempotent(
+    table: str, dynamodb: Any, process_event: ProcessEvent, config: Config | None = None
+) -> Handler:
+    """Return the handler with the library, on its default settings unless others are given."""
+    deduplicator = Deduplicator(DynamoDBStore(table, dynamodb), config)
+
+    def handler(event: dict[str, Any]) -> dict[str, Any]:
+        return deduplicator.process_batch(event, process_event)
+
+    return handler
+
+
+class Figures(NamedTuple):
+    """What a consumer did with some events."""
+
+    events: int
+    sent_close: int  # events whose copies reached SQS within 100 ms, by SQS's own clock
+    deliveries: int
+    processed: int
+    doubled: int
+    lost: int
+    requests: int
+
+
+class Takeover(NamedTuple):
+    """What became of the killed worker's event."""
+
+    generations: list[int]  # of each start of the work, in order
+    waited_seconds: float  # from the kill to the start of the work in the other worker
+    refused: int  # deliveries to the other worker while the dead one's lease ran
+    effects: int
+    is_done: bool
+
+
+def run(endpoint: str, folder: Path) -> dict[str, Figures]:
     """Run both consumers at once on the same events; return what each did."""
-    lanes = [Lane(name, stage) for name in _MAKE_HANDLER]
-    envelopes = [conversations.start() for _ in range(EVENTS)]
-    with ExitStack() as stack:
-        crews = [stack.enter_context(crew(lane.job, WORKERS)) for lane in lanes]
-        _send(envelopes, lanes)
-        _wait_until_drained(lanes, crews)
-    keys = [conversations.key_of(envelope) for envelope in envelopes]
-    return {lane.name: tally.count(keys, ledger.read(lane.job.ledger)) for lane in lanes}
+    jobs = [
+        _job("naive", naive, endpoint, folder),
+        _job("cxone_idem", idempotent, endpoint, folder),
+    ]
+    keys = [str(uuid.uuid4()) for _ in range(EVENTS)]
+    with crew(jobs[0], WORKERS) as a, crew(jobs[1], WORKERS) as b, ThreadPoolExecutor() as pool:
+        for first in range(0, EVENTS, BATCH_SIZE):
+            envelopes = [eventbridge_event(key) for key in keys[first : first + BATCH_SIZE]]
+            for job in jobs:  # both copies at once, so that neither waits for the other
+                list(pool.map(job.send, [envelopes, envelopes]))
+            _show(f"sent {first + BATCH_SIZE} of {EVENTS} events twice")
+            time.sleep(_SEND_EVERY_SECONDS)
+        _wait(lambda: all(job.is_drained() for job in jobs), "empty the queues", a + b)
+    return {job.table: figures(keys, job.entries()) for job in jobs}
 
 
-def _send(envelopes: Sequence[dict[str, Any]], lanes: Sequence[Lane]) -> None:
-    started = time.monotonic()
-    for number, first in enumerate(range(0, len(envelopes), BATCH_SIZE)):
-        time.sleep(max(0, started + number * _SEND_EVERY_SECONDS - time.monotonic()))
-        for lane in lanes:
-            lane.send(envelopes[first : first + BATCH_SIZE])
-            lane.advance()
+def figures(keys: Collection[str], entries: Sequence[Entry]) -> Figures:
+    """Count what the entries say about `keys`."""
+    effects = Counter(entry.key for entry in entries if entry.what == "effect")
+    delivered = [entry for entry in entries if entry.what == "delivered"]
+    sent = [[entry.number for entry in delivered if entry.key == key] for key in keys]
+    return Figures(
+        events=len(keys),
+        sent_close=sum(bool(at) and max(at) - min(at) <= _CLOSE_MS for at in sent),
+        deliveries=len(delivered),
+        processed=effects.total(),
+        doubled=sum(times > 1 for times in effects.values()),
+        lost=sum(effects[key] == 0 for key in keys),
+        requests=sum(entry.what == "request" for entry in entries),
+    )
 
 
-def _wait_until_drained(lanes: Sequence[Lane], crews: Sequence[Crew]) -> None:
-    deadline = time.monotonic() + _DRAIN_SECONDS
-    while not all([lane.advance() for lane in lanes]):  # noqa: C419 -- every bar is to advance
-        for workers in crews:
-            workers.check()
-        if time.monotonic() > deadline:
-            message = f"the queues were not empty after {_DRAIN_SECONDS} s"
-            raise RuntimeError(message)
-        time.sleep(_LOOK_EVERY_SECONDS)
+@contextmanager
+def killed_worker(endpoint: str, folder: Path) -> Iterator[Callable[[], Takeover]]:
+    """Kill a worker at its work; yield what waits for another one to take the event over."""
+    config = Config(lease_seconds=LEASE_SECONDS)
+    job = _job("killed", partial(idempotent, config=config), endpoint, folder)
+    key = str(uuid.uuid4())
+    job.send([eventbridge_event(key)])
+    with crew(replace(job, work_seconds=60), 1) as victims:  # surely at work when it is killed
+        _wait(lambda: bool(job.entries("started")), "start the work", victims)
+        victims[0].kill()
+        killed_at_seconds = time.time()
+
+    def aftermath() -> Takeover:
+        _wait(job.is_drained, "take the event over", rescuers)
+        starts = job.entries("started")
+        store = DynamoDBStore(job.table, client("dynamodb", endpoint))
+        return Takeover(
+            generations=[start.number for start in starts],
+            waited_seconds=starts[-1].at_seconds - killed_at_seconds,
+            refused=len(job.entries("delivered")) - len(starts),
+            effects=len(job.entries("effect")),
+            is_done=not Deduplicator(store, config).claim(key),
+        )
+
+    with crew(job, 1) as rescuers:
+        yield aftermath
+
+
+def _job(name: str, make_handler: Callable[..., Handler], endpoint: str, folder: Path) -> Job:
+    """Create a queue, a table and a ledger; return the job of working on them."""
+    timeout = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
+    url = client("sqs", endpoint).create_queue(QueueName=name, Attributes=timeout)["QueueUrl"]
+    client("dynamodb", endpoint).create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    (folder / name).touch()
+    return Job(make_handler, endpoint, url, name, folder / name, _WORK_SECONDS)
+
+
+def _show(progress: str) -> None:
+    """Write `progress` over what was there; a pipe gets none, as it could not take it back."""
+    if sys.stdout.isatty():
+        print(f"\r  {progress:60}\r", end="", flush=True)
+
+
+def _wait(is_over: Callable[[], bool], hope: str, workers: Sequence[BaseProcess]) -> None:
+    _show(f"waiting for the workers to {hope}")
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not is_over():
+        # A worker that ended by itself leaves messages that would be waited for in vain.
+        if time.monotonic() > deadline or any(w.exitcode is not None for w in workers):
+            sys.exit(f"the workers ended, or did not {hope} within {_PATIENCE_SECONDS} s")
+        time.sleep(0.1)
+    _show("")
