@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.session import Session
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore
-from cxone_idem.cli.exit import Exit
+from cxone_idem.cli.output import Exit
 from examples.local_stack import ministack
 from tests.command import Said, run
 from tests.deployed import Cloud, Pipeline

@@ -53,9 +53,8 @@ ROOMS = [
     {"heartbeat"},
     {"consumer"},
     {"dynamodb_reader", "dynamodb_table"},
-    {"cli.__init__", "cli.exit", "cli.terminal", "cli.words"},
-    {"cli.epilog", "cli.sighting", "cli.evidence"},
-    {"cli.timeline"},
+    {"cli.__init__", "cli.output"},
+    {"cli.log_reader"},
     {"cli.duplicates"},
     {"doctor.__init__", "doctor.facts", "doctor.policy"},
     {"doctor.finding", "doctor.account"},
@@ -70,9 +69,9 @@ ROOMS = [
     },
     {"doctor.examination"},
     {"dead_letters"},
-    {"cli.show", "cli.release", "cli.redo", "cli.create_table", "cli.config", "cli.doctor"},
+    {"cli.records", "cli.table", "cli.settings", "cli.doctor"},
     {"cli.consume", "cli.dead_letters"},
-    {"cli.group"},
+    {"cli.app"},
     {"__main__"},
 ]
 

@@ -40,7 +40,7 @@ _SIGNALLED = 128
     show_default=True,
     help="Messages received at a time; fewer if each takes long, so that none waits here.",
 )
-def command(queue: str, handler: str, batch_size: int) -> None:
+def consume(queue: str, handler: str, batch_size: int) -> None:
     """Run a handler once per key for the messages of a queue, until SIGTERM.
 
     On SIGTERM or Ctrl-C the running handler finishes, and what was not started goes back to the

@@ -11,8 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cxone_idem.cli.exit import Exit
-from cxone_idem.cli.terminal import json_option, narrate, on_terminal, print_json, print_table
+from cxone_idem.cli.output import (
+    Exit,
+    json_option,
+    on_terminal,
+    print_json,
+    print_status,
+    print_table,
+)
 from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.examination import Examination
@@ -35,7 +41,7 @@ _STYLES = {Status.WRONG: "bold red", Status.ADVICE: "yellow", Status.UNKNOWN: "m
 @click.option("--rule", "rules", multiple=True, help="A rule, by name, or by its bus and /name.")
 @json_option
 @click.pass_context
-def command(  # noqa: PLR0913 -- one for each option
+def examine(  # noqa: PLR0913 -- one for each option
     ctx: click.Context,
     *,
     functions: Sequence[str],
@@ -55,7 +61,7 @@ def command(  # noqa: PLR0913 -- one for each option
         message = "say where to start: --function, --queue, --table or --rule"
         raise click.UsageError(message)
     examination = Examination(Account())
-    _examine(examination, functions, queues, tables, rules)
+    _examine_all(examination, functions, queues, tables, rules)
     findings = examination.findings
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -63,7 +69,7 @@ def command(  # noqa: PLR0913 -- one for each option
         _print([finding for finding in findings if finding.status is not Status.OK])
     count = Counter(finding.status for finding in findings)
     said = ", ".join(f"{count[status]} {status.value}" for status in Status)
-    narrate(f"{len(findings)} checks: {said}")
+    print_status(f"{len(findings)} checks: {said}")
     if examination.missing & {*functions, *queues, *tables, *rules}:
         ctx.exit(Exit.NOT_FOUND)
     if count[Status.WRONG]:
@@ -71,7 +77,7 @@ def command(  # noqa: PLR0913 -- one for each option
     ctx.exit(Exit.UNSURE if count[Status.UNKNOWN] else Exit.OK)
 
 
-def _examine(
+def _examine_all(
     examination: Examination,
     functions: Sequence[str],
     queues: Sequence[str],
