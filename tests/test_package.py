@@ -56,9 +56,9 @@ ROOMS = [
     {"cli.__init__", "cli.output"},
     {"cli.log_reader"},
     {"cli.duplicates"},
-    {"doctor.__init__", "doctor.facts", "doctor.policy"},
-    {"doctor.finding", "doctor.account"},
-    {"doctor.reading", "doctor.role_reading"},
+    {"doctor.__init__", "doctor.facts"},
+    {"doctor.account"},
+    {"doctor.reading"},
     {
         "doctor.table",
         "doctor.queue",

@@ -22,12 +22,12 @@ from cxone_idem.cli.output import (
 from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.examination import Examination
-from cxone_idem.doctor.finding import Status
+from cxone_idem.doctor.facts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxone_idem.doctor.finding import Finding
+    from cxone_idem.doctor.facts import Finding
 
 _DEFAULT_BUS = "default"
 _COLUMNS = ("status", "check", "subject", "what", "why", "fix")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cxone_idem.config import NO_NAMESPACE, Config
-from cxone_idem.doctor.facts import Function, Unread
-from cxone_idem.doctor.finding import Check, Finding
+from cxone_idem.doctor.facts import Check, Finding, Function, Unread
 from cxone_idem.dynamodb_request import REQUEST_SECONDS
 from cxone_idem.errors import ConfigError
 from cxone_idem.setting import variable

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxone_idem.doctor.facts import DeadLetters, Queue, Unread, last_name
-from cxone_idem.doctor.finding import Check, Finding
+from cxone_idem.doctor.facts import Check, DeadLetters, Finding, Queue, Unread, last_name
 from cxone_idem.setting import variable
 
 if TYPE_CHECKING:

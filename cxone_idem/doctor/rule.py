@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxone_idem.doctor.facts import Rule, Unread, last_name
-from cxone_idem.doctor.finding import Check, Finding
+from cxone_idem.doctor.facts import Check, Finding, Rule, Unread, last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.doctor.facts import Table, Unread
-from cxone_idem.doctor.finding import Check, Finding
+from cxone_idem.doctor.facts import Check, Finding, Table, Unread
 from cxone_idem.setting import variable
 
 if TYPE_CHECKING:
