@@ -23,7 +23,7 @@ from cxone_idem.sqs_queue import create_client, open_queue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# A person waits: what a busy minute costs is patience.
+# A person waits, so a busy queue may take a few seconds.
 _ATTEMPTS = 3
 _ANSWER_SECONDS = 10
 
@@ -50,7 +50,7 @@ def dead_letters(  # noqa: PLR0913 -- one for each option
     yes: bool,
     as_json: bool,
 ) -> None:
-    """List the messages of a dead-letter queue with what became of their keys.
+    """List the messages of a dead-letter queue with the records of their keys.
 
     That is all, unless --drop-done or --send-back says more: a look changes nothing but the
     receive counts, and hides the messages only while it goes on. The record decides when a message

@@ -1,4 +1,4 @@
-"""`doctor`: what is wrong with a deployed pipeline, why it matters, and what mends it."""
+"""`doctor`: faults of a deployed pipeline, why they matter, and the fix."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def examine(  # noqa: PLR0913 -- one for each option
     rules: Sequence[str],
     as_json: bool,
 ) -> None:
-    """Read a deployed pipeline, and say what is wrong, why it matters, and the fix.
+    """Read a deployed pipeline; report what is wrong, why it matters, and the fix.
 
     From a function it finds the table, the queues, the rules and the role; from a queue or a rule
     the functions behind it. Read permissions are enough; a check that could not be made is listed
@@ -68,8 +68,8 @@ def examine(  # noqa: PLR0913 -- one for each option
     else:
         _print([finding for finding in findings if finding.status is not Status.OK])
     count = Counter(finding.status for finding in findings)
-    said = ", ".join(f"{count[status]} {status.value}" for status in Status)
-    print_status(f"{len(findings)} checks: {said}")
+    counts = ", ".join(f"{count[status]} {status.value}" for status in Status)
+    print_status(f"{len(findings)} checks: {counts}")
     if examination.missing & {*functions, *queues, *tables, *rules}:
         ctx.exit(Exit.NOT_FOUND)
     if count[Status.WRONG]:

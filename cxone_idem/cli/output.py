@@ -120,7 +120,7 @@ def state(record: Record, now_ms: int) -> str:
 
 
 def origin(delivery: Origin) -> str:
-    """Return a delivery's ids and times, in words."""
+    """Return a delivery's ids and times as text."""
     parts = []
     for field in fields(Origin):
         value = getattr(delivery, field.name)

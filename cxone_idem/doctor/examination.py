@@ -1,4 +1,4 @@
-"""Goes through a pipeline from where it is told to start, and examines each part once."""
+"""Walks a pipeline from where it is asked to start, and examines each part once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Examination:
-    """The findings of one run, in the order of the way through the pipeline."""
+    """Examines a pipeline's parts; collects the findings of one run in the order of the walk."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -169,7 +169,7 @@ class Examination:
 
 
 def _table_arn(function: Function, config: Config) -> str:
-    """Return the ARN of a function's table, which stands in the function's account and region."""
+    """Return the ARN of a function's table, which is in the function's account and region."""
     if config.table.startswith("arn:"):
         return config.table
     partition, _, region, account = function.arn.split(":")[1:5]

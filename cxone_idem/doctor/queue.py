@@ -1,4 +1,4 @@
-"""Whether a queue loses nothing, and forgets before the records do."""
+"""Checks a queue: it loses nothing, and keeps messages no longer than the records are kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DAY_SECONDS = 86_400
 
 
 def check_queue(queue: Queue, retention_seconds: float | Unread) -> Iterator[Finding]:
-    """Say what becomes of messages that fail; `retention_seconds` is the records'."""
+    """Report what happens to messages that fail; `retention_seconds` is the records'."""
     subject = f"queue {last_name(queue.arn)}"
     letters = queue.dead_letters
     if letters is None:

@@ -1,4 +1,4 @@
-"""Whether a rule sends what it should, and loses nothing on the way."""
+"""Checks a rule: it sends what it should, and loses nothing on the way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def check_rule(rule: Rule) -> Iterator[Finding]:
-    """Say what a rule lets through, and what becomes of events it cannot deliver."""
+    """Report what a rule lets through, and what happens to events it cannot deliver."""
     subject = f"rule {rule.bus}/{rule.name}"
     check = Check("rule-state", subject)
     if rule.enabled:
