@@ -10,7 +10,7 @@ _EXTRA = frozenset({"click", "rich"})
 def main() -> None:
     """Run the command line; say what to install where its extra is missing."""
     try:
-        from cxone_idem.cli.group import cli  # noqa: PLC0415 -- what it imports may be missing
+        from cxone_idem.cli.app import cli  # noqa: PLC0415 -- what it imports may be missing
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRA:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from click.testing import CliRunner
 
-from cxone_idem.cli.exit import Exit
-from cxone_idem.cli.group import cli
+from cxone_idem.cli.app import cli
+from cxone_idem.cli.output import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,10 +15,8 @@ from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from cxone_idem import Config, Deduplicator
-from cxone_idem.cli.exit import Exit
-from cxone_idem.cli.group import COMMANDS, cli
-from cxone_idem.cli.terminal import print_json, print_table
-from cxone_idem.cli.words import describe, duration, moment
+from cxone_idem.cli.app import COMMANDS, cli
+from cxone_idem.cli.output import Exit, describe, duration, format_time, print_json, print_table
 from cxone_idem.dynamodb_answer import from_response
 from cxone_idem.dynamodb_reader import RecordReader
 from cxone_idem.record import NO_VERSION, Origin, Record, State
@@ -219,7 +217,7 @@ def test_durations_are_in_the_unit_people_count_in(milliseconds: int, words: str
 
 def test_a_moment_is_in_utc() -> None:
     """Whatever the machine's zone."""
-    assert moment(NOW_MS) == "2027-01-15 08:00:00 UTC"
+    assert format_time(NOW_MS) == "2027-01-15 08:00:00 UTC"
 
 
 # -- release
@@ -527,8 +525,8 @@ def test_commands_are_imported_when_asked_for() -> None:
     assert callable(cli)
     code = """
 import sys
-from cxone_idem.cli.group import cli
+from cxone_idem.cli.app import cli
 cli(["config"], standalone_mode=False)
-print(sorted(name for name in sys.modules if name in ("botocore", "cxone_idem.cli.release")))
+print(sorted(name for name in sys.modules if name in ("botocore", "cxone_idem.cli.records")))
 """
     assert module(code=code).stdout.splitlines()[-1] == "[]"

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from cxone_idem import Deduplicator, MemoryStore
-from cxone_idem.cli.group import cli
+from cxone_idem.cli.app import cli
 from cxone_idem.consumer import Consumer
 from cxone_idem.errors import QueueError
 from cxone_idem.sqs_queue import SqsQueue

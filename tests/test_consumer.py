@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from cxone_idem import Claimed, Deduplicator, MemoryStore
-from cxone_idem.cli.group import cli
+from cxone_idem.cli.app import cli
 from cxone_idem.consumer import Consumer
 from cxone_idem.errors import QueueError
 from cxone_idem.invocation import Invocation

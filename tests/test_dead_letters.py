@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore
-from cxone_idem.cli.exit import Exit
+from cxone_idem.cli.output import Exit
 from cxone_idem.dead_letters import DeadLetters, Verdict, judge
 from cxone_idem.dynamodb_reader import RecordReader
 from cxone_idem.errors import QueueError

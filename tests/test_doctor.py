@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import moto
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.session import Session
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore
-from cxone_idem.cli.exit import Exit
+from cxone_idem.cli.output import Exit
 from examples.local_stack import ministack
 from tests.command import Said, run
 from tests.deployed import Cloud, Pipeline
 from tests.engines import require
 from tests.readme import code_blocks, sections
+from tests.simulated_policies import simulate_on_moto
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -32,15 +34,9 @@ _DAY_SECONDS = 86_400
 
 
 class Denied:
-    """A body that says so, in the words of the service's protocol."""
-
-    def __init__(self, service: str) -> None:
-        self._service = service
+    """A body that says so."""
 
     def stream(self, **_: object) -> list[bytes]:
-        if self._service == "iam":
-            code = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
-            return [f"<ErrorResponse>{code}</ErrorResponse>".encode()]
         return [b'{"__type": "AccessDeniedException", "message": "no"}']
 
 
@@ -58,17 +54,30 @@ class Gate:
         if self.allowed is None or action in self.allowed:
             return None
         headers: Any = {"x-amzn-errortype": "AccessDeniedException"}
-        return AWSResponse(request.url, 403, headers, Denied(service))
+        return AWSResponse(request.url, 403, headers, Denied())
 
 
 GATE = Gate()
+
+
+def answer_simulation(params: dict[str, Any], **_: object) -> tuple[Any, dict[str, Any]] | None:
+    """Answer IAM's policy simulation, which moto does not have, from moto's roles."""
+    if "amazonaws.com" not in params["url"]:
+        return None
+    denied = GATE.allowed is not None and "iam:SimulatePrincipalPolicy" not in GATE.allowed
+    reply = AWSResponse(params["url"], 403 if denied else 200, HTTPHeaders(), None)
+    if denied:
+        return reply, {"Error": {"Code": "AccessDenied", "Message": "no"}}
+    return reply, simulate_on_moto(params["body"])
 
 
 @cache
 def one_session() -> Session:
     """Return the same session at every call: it keeps the service models, slow to load."""
     session = Session()
-    session.get_component("event_emitter").register_first("before-send.*", GATE)
+    events = session.get_component("event_emitter")
+    events.register_first("before-send.*", GATE)
+    events.register("before-call.iam.SimulatePrincipalPolicy", answer_simulation)
     return session
 
 
@@ -433,8 +442,11 @@ def test_people_read_only_what_is_not_right(
     assert ", 1 wrong," in said.err
 
 
-def test_readme_commands_run_in_their_order(pipeline: Pipeline) -> None:
+def test_readme_commands_run_in_their_order(
+    pipeline: Pipeline, doctor: Callable[..., Said]
+) -> None:
     """Each line of README's block does what it says, on a pipeline of that name."""
+    assert callable(doctor)
     (block,) = code_blocks("Command line", "sh")
     lines = [shlex.split(line, comments=True) for line in block.splitlines()]
     environ = {"CXONE_IDEM_TABLE": f"{pipeline.name}-readme"}
@@ -535,7 +547,9 @@ def test_the_read_permissions_in_readme_are_enough(
 ) -> None:
     """With them alone every check is made; each of them reads, and changes nothing."""
     actions = _readme_actions()
-    assert all(re.match(r"\w+:(Get|List|Describe|Scan)", action) for action in actions), actions
+    assert all(re.match(r"\w+:(Get|List|Describe|Scan|Simulate)", action) for action in actions), (
+        actions
+    )
     monkeypatch.setattr(GATE, "allowed", actions)
     assert faults(doctor(pipeline)) == []
     assert faults(doctor(pipeline, "--queue", f"{pipeline.name}-events")) == []
@@ -544,7 +558,7 @@ def test_the_read_permissions_in_readme_are_enough(
 @pytest.mark.parametrize(
     ("denied", "unknown"),
     [
-        ("iam:GetRolePolicy", {"permissions"}),
+        ("iam:SimulatePrincipalPolicy", {"permissions"}),
         ("dynamodb:Scan", {"ttl-seconds"}),
         ("dynamodb:DescribeTimeToLive", {"ttl"}),
         ("dynamodb:DescribeTable", {"table"}),

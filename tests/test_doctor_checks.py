@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import Config
+from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.event_source import check_event_source, check_visibility
 from cxone_idem.doctor.facts import (
     DeadLetters,
     EventSource,
     Function,
     Queue,
-    Role,
     Rule,
     Table,
     Target,
@@ -22,16 +22,16 @@ from cxone_idem.doctor.facts import (
     last_name,
 )
 from cxone_idem.doctor.function import check_function, settings_of
-from cxone_idem.doctor.policy import Grant, judge
 from cxone_idem.doctor.queue import check_queue
 from cxone_idem.doctor.role import check_role
 from cxone_idem.doctor.rule import check_rule
 from cxone_idem.doctor.table import check_table
+from tests.simulated_policies import ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY, answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cxone_idem.doctor.finding import Finding
+    from cxone_idem.doctor.facts import Finding
 
 SQS = "arn:aws:sqs:us-east-1:123456789012:events"
 DEAD = "arn:aws:sqs:us-east-1:123456789012:dead"
@@ -198,91 +198,105 @@ def test_rules(changes: dict[str, Any], expected: dict[str, str]) -> None:
     assert statuses(check_rule(replace(rule, **changes))) == expected
 
 
-def allow(*actions: str, resource: Any = "*", **more: Any) -> dict[str, Any]:
-    """Return a statement."""
-    return {"Effect": "Allow", "Action": list(actions), "Resource": resource, **more}
+CLAIM = "dynamodb:PutItem"
+BATCH = ("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate")
+POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+ALIGN = "sqs:ChangeMessageVisibility"
+NEEDED = (CLAIM, *BATCH, *POLL)
 
 
-def deny(*actions: str, **more: Any) -> dict[str, Any]:
-    """Return a statement that denies."""
-    return {**allow(*actions, **more), "Effect": "Deny"}
+class FakeAccount(Account):
+    """Answers a policy simulation in IAM's own shape, as if a role could do `allowed`."""
+
+    def __init__(
+        self,
+        allowed: Iterable[str] = NEEDED,
+        denied: Iterable[str] = (),
+        conditional: Iterable[str] = (),
+        refusal: Unread | None = None,
+    ) -> None:
+        super().__init__()
+        self.asked: list[dict[str, Any]] = []
+        self._decisions = {
+            **dict.fromkeys(allowed, ALLOWED),
+            **dict.fromkeys(denied, EXPLICIT_DENY),
+        }
+        self._missing = {action: ["aws:PrincipalTag/team"] for action in conditional}
+        self._refusal = refusal
+
+    def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any] | Unread:
+        """Answer for the one resource that is asked about."""
+        assert (service, operation) == ("iam", "simulate_principal_policy")
+        self.asked.append(parameters)
+        if self._refusal:
+            return self._refusal
+        (resource,) = parameters["ResourceArns"]
+        names = parameters["ActionNames"]
+        decisions = {name: self._decisions.get(name, IMPLICIT_DENY) for name in names}
+        return answer(decisions, resource, self._missing)
 
 
-CONDITION = {"StringEquals": {"aws:PrincipalTag/team": "voice"}}
-
-
-@pytest.mark.parametrize(
-    ("statements", "grant"),
-    [
-        ([], Grant.NOT_ALLOWED),
-        ([allow("dynamodb:PutItem")], Grant.ALLOWED),
-        ([allow("DynamoDB:putitem")], Grant.ALLOWED),
-        ([allow("dynamodb:Put*", resource=[TABLE])], Grant.ALLOWED),
-        ([allow("dynamodb:P?tItem", resource=f"{TABLE[:-2]}*")], Grant.ALLOWED),
-        ([allow("*")], Grant.ALLOWED),
-        ([allow("dynamodb:PutItem", resource=f"{TABLE}/index/*")], Grant.NOT_ALLOWED),
-        ([allow("dynamodb:PutItem", resource=TABLE.upper())], Grant.NOT_ALLOWED),
-        ([allow("dynamodb:PutItemX", "dynamodb:Put")], Grant.NOT_ALLOWED),
-        ([allow("dynamodb:PutItem"), deny("dynamodb:*")], Grant.NOT_ALLOWED),
-        ([allow("dynamodb:PutItem"), deny("dynamodb:Get*")], Grant.ALLOWED),
-        ([allow("dynamodb:PutItem"), deny("dynamodb:*", Condition=CONDITION)], Grant.CONDITIONAL),
-        ([allow("dynamodb:PutItem", Condition=CONDITION)], Grant.CONDITIONAL),
-        (
-            [allow("dynamodb:PutItem", Condition=CONDITION), allow("dynamodb:*")],
-            Grant.ALLOWED,
-        ),
-        ([{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}], Grant.ALLOWED),
-        ([{"Effect": "Allow", "NotAction": "dynamodb:*", "Resource": "*"}], Grant.NOT_ALLOWED),
-        ([{"Effect": "Allow", "Action": "*", "NotResource": TABLE}], Grant.NOT_ALLOWED),
-        ([{"Effect": "Allow", "Action": "*", "NotResource": [SQS]}], Grant.ALLOWED),
-    ],
-)
-def test_policies(statements: list[dict[str, Any]], grant: Grant) -> None:
-    """Wildcards, denials, conditions and the `Not` forms, as IAM evaluates them."""
-    assert judge(statements, "dynamodb:PutItem", TABLE) is grant
-
-
-NEEDED = (
-    allow("dynamodb:PutItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate", resource=TABLE),
-    allow("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", resource=SQS),
-)
-ALIGNING = allow("sqs:ChangeMessageVisibility")
+def check(account: Account, table: str | Unread = TABLE, *, aligns: bool = False) -> list[Finding]:
+    """Return the findings about the function's role."""
+    return list(check_role(account, function.role_arn, table, [SQS], aligns_visibility=aligns))
 
 
 @pytest.mark.parametrize(
-    ("statements", "aligns", "expected"),
+    ("account", "aligns", "expected"),
     [
-        (NEEDED, False, {}),
-        (NEEDED, True, {"queue-permissions": "wrong"}),
-        ((*NEEDED, ALIGNING), True, {}),
-        ((*NEEDED, ALIGNING), False, {"least-privilege": "advice"}),
-        ((*NEEDED, allow("dynamodb:GetItem")), False, {"least-privilege": "advice"}),
-        ((*NEEDED, allow("sqs:PurgeQueue")), False, {"least-privilege": "advice"}),
-        ((*NEEDED, allow("s3:*")), False, {}),
-        (NEEDED[1:], False, {"table-permissions": "wrong", "batch-permissions": "advice"}),
-        (NEEDED[:1], False, {"queue-permissions": "wrong"}),
+        (FakeAccount(), False, {}),
+        (FakeAccount(), True, {"queue-permissions": "wrong"}),
+        (FakeAccount((*NEEDED, ALIGN)), True, {}),
+        (FakeAccount((*NEEDED, ALIGN)), False, {"least-privilege": "advice"}),
+        (FakeAccount((*NEEDED, "dynamodb:GetItem")), False, {"least-privilege": "advice"}),
+        (FakeAccount((*NEEDED, "sqs:PurgeQueue")), False, {"least-privilege": "advice"}),
+        (FakeAccount((CLAIM, *POLL)), False, {"batch-permissions": "advice"}),
+        (FakeAccount((*BATCH, *POLL)), False, {"table-permissions": "wrong"}),
+        (FakeAccount(denied=[CLAIM]), False, {"table-permissions": "wrong"}),
+        (FakeAccount((CLAIM, *BATCH)), False, {"queue-permissions": "wrong"}),
+        (FakeAccount(conditional=[CLAIM]), False, {"table-permissions": "unknown"}),
         (
-            ({**NEEDED[0], "Condition": CONDITION}, NEEDED[1]),
+            FakeAccount(denied=[CLAIM], conditional=[CLAIM]),
             False,
             {"table-permissions": "unknown"},
         ),
     ],
 )
-def test_roles(
-    statements: tuple[dict[str, Any], ...],
-    aligns: bool,  # noqa: FBT001
-    expected: dict[str, str],
-) -> None:
-    """What is needed, what makes batches fast, and nothing beyond."""
-    role = Role("f", statements, None)
-    assert statuses(check_role(role, TABLE, [SQS], aligns_visibility=aligns)) == expected
+def test_roles(account: FakeAccount, aligns: bool, expected: dict[str, str]) -> None:  # noqa: FBT001
+    """Needed actions, those that make batches fast, and nothing beyond, as IAM decides."""
+    assert statuses(check(account, aligns=aligns)) == expected
 
 
-def test_a_boundary_takes_away_what_it_does_not_allow() -> None:
-    """A role may do what its policies and its boundary both allow."""
-    bound = Role("f", NEEDED, (allow("sqs:*"), allow("dynamodb:*", Condition=CONDITION)))
-    found = statuses(check_role(bound, TABLE, [SQS], aligns_visibility=False))
-    assert found == {"table-permissions": "unknown"}
+def test_a_role_is_asked_about_once_for_each_resource() -> None:
+    """By its whole ARN, path included: IAM finds the boundary and the denials itself."""
+    account = FakeAccount()
+    check(account)
+    assert [asked["ResourceArns"] for asked in account.asked] == [[TABLE], [SQS]]
+    assert {asked["PolicySourceArn"] for asked in account.asked} == {function.role_arn}
+
+
+def test_an_action_without_a_decision_is_not_known() -> None:
+    """An answer that leaves one out does not make it allowed."""
+
+    class Silent(FakeAccount):
+        def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any] | Unread:
+            answered = super().ask(service, operation, **parameters)
+            assert isinstance(answered, dict)
+            return {**answered, "EvaluationResults": answered["EvaluationResults"][1:]}
+
+    found = statuses(check(Silent()))
+    assert found == {"table-permissions": "unknown", "queue-permissions": "unknown"}
+
+
+@pytest.mark.parametrize("refusal", [DENIED, GONE, Unread("iam answered NotImplemented: no")])
+@pytest.mark.parametrize("table", [TABLE, DENIED])
+def test_without_a_simulation_nothing_is_known(refusal: Unread, table: str | Unread) -> None:
+    """One finding, with the reason and what makes it known."""
+    *_, finding = check(FakeAccount(refusal=refusal), table)
+    assert (finding.check, finding.status.value) == ("permissions", "unknown")
+    assert finding.what == refusal.why
+    assert finding.fix == (refusal.fix or finding.fix)
+    assert refusal.fix or "iam:SimulatePrincipalPolicy" in finding.fix
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 
 from cxone_idem import Cause, Config, Deduplicator, MemoryStore
-from cxone_idem.cli.evidence import Evidence
-from cxone_idem.cli.exit import Exit
+from cxone_idem.cli.log_reader import LogReader
+from cxone_idem.cli.output import Exit
 from cxone_idem.item import Layout
 from cxone_idem.outcome_log import FIELD
 from cxone_idem.record import Origin, Record, State
@@ -27,7 +27,6 @@ from tests.sqs_events import batch, envelope, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 MIDNIGHT_SECONDS = 1_798_761_600  # 2027-01-01 00:00 UTC
 HOUR_SECONDS = 3600
@@ -290,21 +289,9 @@ def test_records_tell_what_they_can() -> None:
     assert "what was dropped is in the log" in said.err
 
 
-def test_the_plot_is_a_picture(tmp_path: Path) -> None:
-    """An SVG file with every cause in it."""
-    lines, truth = ordinary("Lambda")
-    source, plot = tmp_path / "log.json", tmp_path / "duplicates.svg"
-    source.write_text("\n".join(lines))
-    assert run(["duplicates", str(source), "--plot", str(plot)]).exit is Exit.OK
-    picture = plot.read_text()
-    assert picture.startswith("<svg")
-    for cause in {cause for _, cause in truth}:
-        assert cause in picture
-
-
 def test_a_terminal_gets_a_table_and_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bars of the periods under the table."""
-    monkeypatch.setattr("cxone_idem.cli.terminal.on_terminal", lambda: True)
+    monkeypatch.setattr("cxone_idem.cli.output.on_terminal", lambda: True)
     monkeypatch.setattr("cxone_idem.cli.duplicates.on_terminal", lambda: True)
     lines, _ = ordinary("Lambda")
     said = run(["duplicates"], "\n".join(lines), COLUMNS="160")
@@ -328,9 +315,9 @@ def test_a_terminal_gets_a_table_and_bars(monkeypatch: pytest.MonkeyPatch) -> No
 def test_times_are_read_as_formatters_write_them(written: object, at_ms: int) -> None:
     """Without a legible time the message's own counts."""
     fields = {"fate": "same_batch", "cause": "unknown", "key": "k", "sent_at_ms": 7}
-    evidence = Evidence(Layout())
-    evidence.read([json.dumps({"timestamp": written, "cxone_idem": fields})])
-    (duplicate,) = evidence.duplicates
+    log = LogReader(Layout())
+    log.read([json.dumps({"timestamp": written, "cxone_idem": fields})])
+    (duplicate,) = log.duplicates
     assert duplicate.at_ms == at_ms
 
 

@@ -23,7 +23,7 @@ from cxone_idem import (
     StoreError,
     once,
 )
-from cxone_idem.cli.words import origin as origin_in_words
+from cxone_idem.cli.output import origin as origin_in_words
 from cxone_idem.dynamodb_answer import Source, read_item
 from cxone_idem.errors import OtherContentError, legible, quoted, shortened
 from cxone_idem.item import Layout

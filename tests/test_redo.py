@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import Config, Deduplicator, Origin
-from cxone_idem.cli.exit import Exit
+from cxone_idem.cli.output import Exit
 from cxone_idem.dynamodb_reader import RecordReader
 from tests.command import Said, run
 

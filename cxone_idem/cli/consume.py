@@ -40,7 +40,7 @@ _SIGNALLED = 128
     show_default=True,
     help="Messages received at a time; fewer if each takes long, so that none waits here.",
 )
-def command(queue: str, handler: str, batch_size: int) -> None:
+def consume(queue: str, handler: str, batch_size: int) -> None:
     """Run a handler once per key for the messages of a queue, until SIGTERM.
 
     On SIGTERM or Ctrl-C the running handler finishes, and what was not started goes back to the
@@ -54,8 +54,8 @@ def command(queue: str, handler: str, batch_size: int) -> None:
     environ = {**os.environ, variable("align_visibility"): "false"}
     deduplicator = Deduplicator.from_environ(environ)
     opened = open_queue(create_client(attempts=_ATTEMPTS, answer_seconds=_ANSWER_SECONDS), queue)
-    patient = create_client(attempts=1, answer_seconds=POLL_SECONDS + _ANSWER_SECONDS)
-    polled = SqsQueue(patient, opened.url)
+    polling = create_client(attempts=1, answer_seconds=POLL_SECONDS + _ANSWER_SECONDS)
+    polled = SqsQueue(polling, opened.url)
     consumer = Consumer(deduplicator, opened, polled, process_event, batch_size=batch_size)
     _stop_on_signals(consumer)
     consumer.run()

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cxone_idem.cli.exit import Exit
-from cxone_idem.cli.terminal import json_option, narrate, print_json, print_table
-from cxone_idem.cli.words import moment
+from cxone_idem.cli.output import (
+    Exit,
+    format_time,
+    json_option,
+    print_json,
+    print_status,
+    print_table,
+)
 from cxone_idem.config import Config
 from cxone_idem.dead_letters import DeadLetter, DeadLetters, Verdict
 from cxone_idem.dynamodb_reader import RecordReader
@@ -18,7 +23,7 @@ from cxone_idem.sqs_queue import create_client, open_queue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# A person waits: what a busy minute costs is patience.
+# A person waits, so a busy queue may take a few seconds.
 _ATTEMPTS = 3
 _ANSWER_SECONDS = 10
 
@@ -34,7 +39,7 @@ _DONE_BY = {Verdict.DROP: "dropped", Verdict.SEND_BACK: "sent back"}
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_context
-def command(  # noqa: PLR0913 -- one for each option
+def dead_letters(  # noqa: PLR0913 -- one for each option
     ctx: click.Context,
     queue: str,
     to: str | None,
@@ -45,7 +50,7 @@ def command(  # noqa: PLR0913 -- one for each option
     yes: bool,
     as_json: bool,
 ) -> None:
-    """List the messages of a dead-letter queue with what became of their keys.
+    """List the messages of a dead-letter queue with the records of their keys.
 
     That is all, unless --drop-done or --send-back says more: a look changes nothing but the
     receive counts, and hides the messages only while it goes on. The record decides when a message
@@ -62,21 +67,26 @@ def command(  # noqa: PLR0913 -- one for each option
     if target is not None and target.url == opened.url:
         message = "it is the dead-letter queue itself"
         raise click.BadParameter(message, param_hint="--to")
-    narrate(f"records: table {config.table!r}, namespace {config.namespace!r}")
-    carry_out = [Verdict.DROP] * drop_done + [Verdict.SEND_BACK] * send_back
-    if dry_run:
-        carry_out = []
-    if carry_out and not yes:
-        what = " and ".join(verdict.value for verdict in carry_out)
+    print_status(f"records: table {config.table!r}, namespace {config.namespace!r}")
+    verdicts = [] if dry_run else [Verdict.DROP] * drop_done + [Verdict.SEND_BACK] * send_back
+    if verdicts and not yes:
+        what = " and ".join(verdict.value for verdict in verdicts)
         click.confirm(f"Judge each message of {queue} afresh, and {what}?", abort=True, err=True)
+    _settle(DeadLetters(opened, RecordReader(config), config, target), verdicts, as_json=as_json)
+    ctx.exit(Exit.OK)
+
+
+def _settle(walker: DeadLetters, verdicts: Sequence[Verdict], *, as_json: bool) -> None:
+    """Carry out the verdicts; print what was settled, even if it ends with an error."""
     letters: list[DeadLetter] = []
     try:
-        letters.extend(DeadLetters(opened, RecordReader(config), config, target).walk(*carry_out))
-    finally:  # what was settled before a failure is told too
+        letters.extend(walker.walk(*verdicts))
+    finally:
         _print(letters, as_json=as_json)
     acted = sum(letter.acted for letter in letters)
-    narrate(f"{len(letters)} messages, {acted} of them settled, {len(letters) - acted} left there")
-    ctx.exit(Exit.OK)
+    print_status(
+        f"{len(letters)} messages, {acted} of them settled, {len(letters) - acted} left there"
+    )
 
 
 def _print(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
@@ -86,7 +96,7 @@ def _print(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
     rows = [
         (
             letter.message_id,
-            moment(letter.sent_at_ms) if letter.sent_at_ms is not None else "",
+            format_time(letter.sent_at_ms) if letter.sent_at_ms is not None else "",
             letter.key or "",
             letter.record.state.value if letter.record else "",
             _DONE_BY[letter.verdict] if letter.acted else letter.verdict.value,

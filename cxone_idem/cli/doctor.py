@@ -1,4 +1,4 @@
-"""`doctor`: what is wrong with a deployed pipeline, why it matters, and what mends it."""
+"""`doctor`: faults of a deployed pipeline, why they matter, and the fix."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cxone_idem.cli.exit import Exit
-from cxone_idem.cli.terminal import json_option, narrate, on_terminal, print_json, print_table
+from cxone_idem.cli.output import (
+    Exit,
+    json_option,
+    on_terminal,
+    print_json,
+    print_status,
+    print_table,
+)
 from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.examination import Examination
-from cxone_idem.doctor.finding import Status
+from cxone_idem.doctor.facts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxone_idem.doctor.finding import Finding
+    from cxone_idem.doctor.facts import Finding
 
 _DEFAULT_BUS = "default"
 _COLUMNS = ("status", "check", "subject", "what", "why", "fix")
@@ -35,7 +41,7 @@ _STYLES = {Status.WRONG: "bold red", Status.ADVICE: "yellow", Status.UNKNOWN: "m
 @click.option("--rule", "rules", multiple=True, help="A rule, by name, or by its bus and /name.")
 @json_option
 @click.pass_context
-def command(  # noqa: PLR0913 -- one for each option
+def examine(  # noqa: PLR0913 -- one for each option
     ctx: click.Context,
     *,
     functions: Sequence[str],
@@ -44,7 +50,7 @@ def command(  # noqa: PLR0913 -- one for each option
     rules: Sequence[str],
     as_json: bool,
 ) -> None:
-    """Read a deployed pipeline, and say what is wrong, why it matters, and the fix.
+    """Read a deployed pipeline; report what is wrong, why it matters, and the fix.
 
     From a function it finds the table, the queues, the rules and the role; from a queue or a rule
     the functions behind it. Read permissions are enough; a check that could not be made is listed
@@ -55,15 +61,15 @@ def command(  # noqa: PLR0913 -- one for each option
         message = "say where to start: --function, --queue, --table or --rule"
         raise click.UsageError(message)
     examination = Examination(Account())
-    _examine(examination, functions, queues, tables, rules)
+    _examine_all(examination, functions, queues, tables, rules)
     findings = examination.findings
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
         _print([finding for finding in findings if finding.status is not Status.OK])
     count = Counter(finding.status for finding in findings)
-    said = ", ".join(f"{count[status]} {status.value}" for status in Status)
-    narrate(f"{len(findings)} checks: {said}")
+    counts = ", ".join(f"{count[status]} {status.value}" for status in Status)
+    print_status(f"{len(findings)} checks: {counts}")
     if examination.missing & {*functions, *queues, *tables, *rules}:
         ctx.exit(Exit.NOT_FOUND)
     if count[Status.WRONG]:
@@ -71,7 +77,7 @@ def command(  # noqa: PLR0913 -- one for each option
     ctx.exit(Exit.UNSURE if count[Status.UNKNOWN] else Exit.OK)
 
 
-def _examine(
+def _examine_all(
     examination: Examination,
     functions: Sequence[str],
     queues: Sequence[str],

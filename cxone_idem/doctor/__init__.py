@@ -1,1 +1,1 @@
-"""What is wrong with a deployed pipeline: facts read with the SDK, checks that know no SDK."""
+"""Checks of a deployed pipeline: facts read with the SDK, checks without it."""

@@ -25,12 +25,15 @@ _ABSENT = frozenset(
         "ResourceNotFoundException",
     }
 )
-# A person waits: 5 s tell an endpoint that is not there from one that is slow.
+# A person waits: after 5 s an endpoint is not there, rather than slow.
 _TIMEOUT_SECONDS = 5
 
 
 class Account:
-    """Answers questions, or says why not. Sends no request that changes anything."""
+    """Asks AWS, and returns the answer or the reason there is none.
+
+    Sends no request that changes anything.
+    """
 
     def __init__(self) -> None:
         self._session = botocore.session.get_session()
@@ -39,8 +42,8 @@ class Account:
     def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any] | Unread:
         """Return AWS's answer, all its pages, to a method of the service's client.
 
-        `Unread` says which permission is missing, that there is no such thing, or what else AWS
-        said. Raises `ConfigError` if no region is set.
+        `Unread` names the missing permission, the absent thing, or AWS's error message. Raises
+        `ConfigError` if no region is set.
         """
         client = self._client(service)
         if not client.can_paginate(operation):
@@ -76,7 +79,7 @@ def _answer(service: str, request: Callable[[], dict[str, Any]]) -> dict[str, An
 def _refusal(service: str, error: ClientError) -> Unread:
     operation = error.operation_name
     code = error.response["Error"].get("Code", "")
-    said = error.response["Error"].get("Message", "")
+    message = error.response["Error"].get("Message", "")
     if code in _DENIED:
         return Unread(
             f"the caller may not read it: {service}:{operation} is denied ({code})",
@@ -84,4 +87,4 @@ def _refusal(service: str, error: ClientError) -> Unread:
         )
     if code in _ABSENT:
         return Unread(f"there is none ({service} {operation}: {code})", absent=True)
-    return Unread(f"{service} {operation} answered {code}: {said}")
+    return Unread(f"{service} {operation} answered {code}: {message}")

@@ -1,11 +1,10 @@
-"""Whether an event source mapping hands over a queue's messages as the library needs it."""
+"""Checks an event source mapping: it delivers a queue's messages as the library needs them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxone_idem.doctor.facts import EventSource, Function, Queue, last_name
-from cxone_idem.doctor.finding import Check, Finding
+from cxone_idem.doctor.facts import Check, EventSource, Finding, Function, Queue, last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +15,7 @@ _RUNNING = frozenset({"Creating", "Enabling", "Enabled", "Updating"})
 
 
 def check_event_source(source: EventSource) -> Iterator[Finding]:
-    """Say whether the mapping runs, and whether failed messages come back."""
+    """Report whether the mapping runs, and whether failed messages come back."""
     subject = f"mapping {last_name(source.queue_arn)} -> {_function(source)}"
     check = Check("mapping-state", subject)
     if source.state in _RUNNING:
@@ -35,7 +34,7 @@ def check_event_source(source: EventSource) -> Iterator[Finding]:
 
 
 def check_visibility(source: EventSource, queue: Queue, function: Function) -> Iterator[Finding]:
-    """Say whether a message stays away while its function may be at work on it."""
+    """Report whether a message stays hidden while its function may work on it."""
     subject = f"queue {last_name(queue.arn)}"
     visible = queue.visibility_timeout_seconds
     needed = _TIMEOUTS_IN_VISIBILITY * function.timeout_seconds

@@ -1,12 +1,11 @@
-"""Goes through a pipeline from where it is told to start, and examines each part once."""
+"""Walks a pipeline from where it is asked to start, and examines each part once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cxone_idem.doctor.event_source import check_event_source, check_visibility
-from cxone_idem.doctor.facts import EventSource, Function, Unread, last_name
-from cxone_idem.doctor.finding import Check, Finding
+from cxone_idem.doctor.facts import Check, EventSource, Finding, Function, Unread, last_name
 from cxone_idem.doctor.function import check_function, settings_of
 from cxone_idem.doctor.queue import check_queue
 from cxone_idem.doctor.reading import (
@@ -18,7 +17,6 @@ from cxone_idem.doctor.reading import (
     rules_to,
 )
 from cxone_idem.doctor.role import check_role
-from cxone_idem.doctor.role_reading import read_role
 from cxone_idem.doctor.rule import check_rule
 from cxone_idem.doctor.table import check_table
 
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Examination:
-    """The findings of one run, in the order of the way through the pipeline."""
+    """Examines a pipeline's parts; collects the findings of one run in the order of the walk."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -141,19 +139,12 @@ class Examination:
                 self.findings += check_rule(rule)
 
     def _role(self, function: Function, config: Config | Unread, queue_arns: Sequence[str]) -> None:
-        role = read_role(self._account, function.role_arn)
-        if isinstance(role, Unread):
-            check = Check("permissions", f"role {last_name(function.role_arn)}")
-            self.findings.append(check.unknown(role))
-            return
-        if isinstance(config, Unread):
-            self.findings += check_role(role, config, queue_arns, aligns_visibility=False)
-            return
         self.findings += check_role(
-            role,
-            _table_arn(function, config),
+            self._account,
+            function.role_arn,
+            config if isinstance(config, Unread) else _table_arn(function, config),
             queue_arns,
-            aligns_visibility=config.align_visibility,
+            aligns_visibility=not isinstance(config, Unread) and config.align_visibility,
         )
 
     def _is_new(self, thing: str) -> bool:
@@ -178,7 +169,7 @@ class Examination:
 
 
 def _table_arn(function: Function, config: Config) -> str:
-    """Return the ARN of a function's table, which stands in the function's account and region."""
+    """Return the ARN of a function's table, which is in the function's account and region."""
     if config.table.startswith("arn:"):
         return config.table
     partition, _, region, account = function.arn.split(":")[1:5]

@@ -1,8 +1,9 @@
-"""What there is to know of a pipeline's parts, as plain values; units stand in the names."""
+"""Facts about a pipeline's parts, and findings about them; units are in the names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    """Where a queue sends what it could not have processed."""
+    """Dead-letter queue of a queue."""
 
     arn: str
     max_receive_count: int
@@ -79,7 +80,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a rule sends what matches."""
+    """Target of a rule."""
 
     arn: str
     dead_letter_arn: str | None
@@ -96,14 +97,53 @@ class Rule:
     targets: tuple[Target, ...] | Unread
 
 
+class Status(str, Enum):
+    """Result of a check."""
+
+    OK = "ok"
+    WRONG = "wrong"
+    """Events can be lost or done twice, or the pipeline does not run: fix it."""
+    ADVICE = "advice"
+    """It works, and could be safer, faster or narrower."""
+    UNKNOWN = "unknown"
+    """The check could not be made; `what` gives the reason."""
+
+
 @dataclass(frozen=True, slots=True)
-class Role:
-    """What a role's policies say; each statement as in IAM's JSON."""
+class Finding:
+    """One check of one subject: what was found, why it matters, and the fix."""
+
+    check: str
+    subject: str
+    status: Status
+    what: str
+    why: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check of a subject, about to be made."""
 
     name: str
-    statements: tuple[Mapping[str, Any], ...]
-    boundary: tuple[Mapping[str, Any], ...] | None
-    """The statements of its permissions boundary, which has to allow an action too."""
+    subject: str
+
+    def ok(self, what: str) -> Finding:
+        """Report that it is as it should be."""
+        return Finding(self.name, self.subject, Status.OK, what)
+
+    def wrong(self, what: str, why: str, fix: str) -> Finding:
+        """Report what has to be fixed."""
+        return Finding(self.name, self.subject, Status.WRONG, what, why, fix)
+
+    def advice(self, what: str, why: str, fix: str) -> Finding:
+        """Report what could be better."""
+        return Finding(self.name, self.subject, Status.ADVICE, what, why, fix)
+
+    def unknown(self, unread: Unread) -> Finding:
+        """Report that the check could not be made, and the reason."""
+        why = "the check could not be made"
+        return Finding(self.name, self.subject, Status.UNKNOWN, unread.why, why, unread.fix)
 
 
 def last_name(arn: str) -> str:

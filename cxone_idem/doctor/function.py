@@ -1,12 +1,11 @@
-"""Whether a function's settings are right, and its time-out long enough for them."""
+"""Checks a function: its settings are right, and its time-out is long enough for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cxone_idem.config import NO_NAMESPACE, Config
-from cxone_idem.doctor.facts import Function, Unread
-from cxone_idem.doctor.finding import Check, Finding
+from cxone_idem.doctor.facts import Check, Finding, Function, Unread
 from cxone_idem.dynamodb_request import REQUEST_SECONDS
 from cxone_idem.errors import ConfigError
 from cxone_idem.setting import variable
@@ -24,11 +23,11 @@ def settings_of(function: Function) -> Config | Unread:
     try:
         return Config.from_environ(_environ(function, function.environment))
     except ConfigError:
-        return Unread("the function's settings are wrong", "mend them first")
+        return Unread("the function's settings are wrong", "fix them first")
 
 
 def check_function(function: Function) -> Iterator[Finding]:
-    """Say what is wrong with a function's environment and time-out."""
+    """Report what is wrong with a function's environment and time-out."""
     subject = f"function {function.name}"
     if isinstance(function.environment, Unread):
         yield Check("settings", subject).unknown(function.environment)

@@ -1,11 +1,10 @@
-"""Whether a queue loses nothing, and forgets before the records do."""
+"""Checks a queue: it loses nothing, and keeps messages no longer than the records are kept."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxone_idem.doctor.facts import DeadLetters, Queue, Unread, last_name
-from cxone_idem.doctor.finding import Check, Finding
+from cxone_idem.doctor.facts import Check, DeadLetters, Finding, Queue, Unread, last_name
 from cxone_idem.setting import variable
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ _DAY_SECONDS = 86_400
 
 
 def check_queue(queue: Queue, retention_seconds: float | Unread) -> Iterator[Finding]:
-    """Say what becomes of messages that fail; `retention_seconds` is the records'."""
+    """Report what happens to messages that fail; `retention_seconds` is the records'."""
     subject = f"queue {last_name(queue.arn)}"
     letters = queue.dead_letters
     if letters is None:

@@ -1,4 +1,4 @@
-"""Reads a pipeline's parts: what AWS answers, as facts."""
+"""Reads a pipeline's parts from AWS, as facts."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _consistency(table: dict[str, Any]) -> str | Unread | None:
     if not table.get("Replicas"):
         return None
     mode: str | None = table.get("MultiRegionConsistency")
-    why = "it is a global table, and this SDK does not tell how consistent it is"
+    why = "it is a global table, and this SDK does not show how consistent it is"
     return mode or Unread(why, "use a newer botocore")
 
 

@@ -1,18 +1,17 @@
-"""Whether a rule sends what it should, and loses nothing on the way."""
+"""Checks a rule: it sends what it should, and loses nothing on the way."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxone_idem.doctor.facts import Rule, Unread, last_name
-from cxone_idem.doctor.finding import Check, Finding
+from cxone_idem.doctor.facts import Check, Finding, Rule, Unread, last_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 def check_rule(rule: Rule) -> Iterator[Finding]:
-    """Say what a rule lets through, and what becomes of events it cannot deliver."""
+    """Report what a rule lets through, and what happens to events it cannot deliver."""
     subject = f"rule {rule.bus}/{rule.name}"
     check = Check("rule-state", subject)
     if rule.enabled:

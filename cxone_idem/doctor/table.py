@@ -1,11 +1,10 @@
-"""Whether a table keeps records as the protocol needs them."""
+"""Checks a table: it keeps records as the protocol needs them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.doctor.facts import Table, Unread
-from cxone_idem.doctor.finding import Check, Finding
+from cxone_idem.doctor.facts import Check, Finding, Table, Unread
 from cxone_idem.setting import variable
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ _UNITS_AN_EVENT = 2
 
 
 def check_table(table: Table | Unread, config: Config) -> Iterator[Finding]:
-    """Say of every property of a table whether it is right."""
+    """Report on each property of a table."""
     subject = f"table {config.table}"
     if isinstance(table, Unread):
         yield _unreadable(table, Check("table", subject))

@@ -1,16 +1,26 @@
-"""A record in words."""
+"""Output of the commands: exit codes, tables and JSON on stdout, messages on stderr."""
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from cxone_idem import protocol
-from cxone_idem.errors import shortened
+from cxone_idem.errors import legible, shortened
 from cxone_idem.record import NO_VERSION, Origin, State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from cxone_idem.record import Record
 
 _ORIGIN = {
@@ -21,13 +31,65 @@ _ORIGIN = {
     "replay_name": "archive replay",
     "request_id": "Lambda request",
 }
-# From two of a unit on it is the one people count in.
+# A unit is used from two of it on.
 _UNITS = (("days", 86_400), ("h", 3600), ("min", 60))
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+class Exit(IntEnum):
+    """An exit code and its meaning. 2 is click's own, for wrong usage."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str = "") -> Exit:  # noqa: PYI034 -- Self is 3.11's
+        """Make the exit code, with its meaning for `--help`."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    OK = 0, "done, and nothing is wrong"
+    FAILED = 1, "AWS, the store or the input did not let the command do its work; stderr says why"
+    USAGE = 2, "the command was called wrongly"
+    NOT_FOUND = 3, "there is no record of the key, or no such thing in the account"
+    REFUSED = 4, "it would not be safe, or the answer was no: nothing was changed"
+    FOUND = 5, "the command works as it should, and has found something wrong"
+    UNSURE = 6, "nothing was found wrong, but not all of it could be looked at"
+
+
+def on_terminal() -> bool:
+    """Return True if people look at stdout, False if it is a program or a file."""
+    return sys.stdout.isatty()
+
+
+def print_json(data: Any) -> None:
+    """Print `data` as JSON: indented on a terminal, else on one line."""
+    indent = 2 if on_terminal() else None
+    click.echo(json.dumps(data, indent=indent, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows as a table on a terminal, else as lines of tab-separated values."""
+    if not on_terminal():
+        for row in (columns, *rows):
+            click.echo("\t".join(legible(" ".join(cell.split())) for cell in row))
+        return
+    table = Table(*columns)
+    for row in rows:
+        # A plain string's [brackets] would be read as markup.
+        table.add_row(*(Text(legible(cell)) for cell in row))
+    Console().print(table)
+
+
+def print_status(message: str) -> None:
+    """Print a message to stderr, apart from the data."""
+    click.echo(message, err=True)
+
 
 def describe(record: Record, now_ms: int) -> list[tuple[str, str]]:
-    """Return what a record says, as a name and a text each; `now_ms` is the store's own time."""
+    """Return a record as names and texts; `now_ms` is the store's own time."""
     rows = [("record", record.partition_key), ("state", state(record, now_ms))]
     if record.version == NO_VERSION:
         rows.append(("version", "none: a marker that a consumer wrote before this library"))
@@ -43,7 +105,7 @@ def describe(record: Record, now_ms: int) -> list[tuple[str, str]]:
 
 
 def state(record: Record, now_ms: int) -> str:
-    """Say where the work stands, and what the next delivery of the key meets."""
+    """Return a record's state, and what happens to the next delivery of its key."""
     if record.state is State.RELEASED and record.done_at_ms is not None:
         return "RELEASED: done, and made free to run again"
     if record.state is State.RELEASED:
@@ -58,18 +120,18 @@ def state(record: Record, now_ms: int) -> str:
 
 
 def origin(delivery: Origin) -> str:
-    """Say whose delivery it was."""
+    """Return a delivery's ids and times as text."""
     parts = []
     for field in fields(Origin):
         value = getattr(delivery, field.name)
         if value is not None:
-            text = moment(value) if field.name.endswith("_at_ms") else shortened(str(value))
+            text = format_time(value) if field.name.endswith("_at_ms") else shortened(str(value))
             parts.append(f"{_ORIGIN.get(field.name, field.name)} {text}")
     return ", ".join(parts) or "not recorded"
 
 
 def duration(milliseconds: int) -> str:
-    """Say how long that is, in the unit people count it in."""
+    """Return a span of time in the largest unit of which it has two."""
     seconds = abs(milliseconds) / 1000
     for unit, length in _UNITS:
         if seconds >= 2 * length:
@@ -77,8 +139,8 @@ def duration(milliseconds: int) -> str:
     return f"{seconds:.0f} s"
 
 
-def moment(at_ms: int) -> str:
-    """Say when that was, in UTC."""
+def format_time(at_ms: int) -> str:
+    """Return a time in UTC, to the second."""
     try:
         return f"{_EPOCH + timedelta(milliseconds=at_ms):%Y-%m-%d %H:%M:%S} UTC"
     except OverflowError:
@@ -86,13 +148,10 @@ def moment(at_ms: int) -> str:
 
 
 def _when(at_ms: int | None, now_ms: int) -> str:
-    return "not recorded" if at_ms is None else f"{moment(at_ms)}, {_ago(at_ms, now_ms)}"
-
-
-def _ago(at_ms: int, now_ms: int) -> str:
-    return (
-        f"{duration(now_ms - at_ms)} ago" if at_ms <= now_ms else f"in {duration(at_ms - now_ms)}"
-    )
+    if at_ms is None:
+        return "not recorded"
+    distance = duration(now_ms - at_ms)
+    return f"{format_time(at_ms)}, {f'{distance} ago' if at_ms <= now_ms else f'in {distance}'}"
 
 
 def _generation(generation: int) -> str:
@@ -112,5 +171,4 @@ def _lease(record: Record, now_ms: int) -> str:
 def _retention(record: Record, now_ms: int) -> str:
     if record.expires_at is None:
         return "no end"
-    at_ms = record.expires_at * 1000
-    return f"until {_when(at_ms, now_ms)}"
+    return f"until {_when(record.expires_at * 1000, now_ms)}"

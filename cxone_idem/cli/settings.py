@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cxone_idem.cli.exit import Exit
-from cxone_idem.cli.terminal import json_option, narrate, print_json, print_table
+from cxone_idem.cli.output import Exit, json_option, print_json, print_status, print_table
 from cxone_idem.config import Config
 from cxone_idem.errors import ConfigError
 from cxone_idem.setting import variable
@@ -23,10 +22,10 @@ _FUNCTION_NAME = "AWS_LAMBDA_FUNCTION_NAME"
 @click.command("config")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, *, as_json: bool) -> None:
+def show_config(ctx: click.Context, *, as_json: bool) -> None:
     """Show every setting that is in force, and where its value is from.
 
-    All mistakes are told at once; with any, no setting is in force, and what is shown is what the
+    All mistakes are listed at once; with any, no setting is in force, and what is shown is what the
     environment says.
     """
     config: Config | None = None
@@ -49,7 +48,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         rows = [[str(value) for value in setting.values()] for setting in settings]
         print_table(("variable", "value", "from"), rows)
     for mistake in mistakes:
-        narrate(f"wrong: {mistake}")
+        print_status(f"wrong: {mistake}")
     ctx.exit(Exit.FOUND if mistakes else Exit.OK)
 
 

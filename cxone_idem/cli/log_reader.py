@@ -1,9 +1,10 @@
-"""What log lines and exported records say about duplicates, however they were exported."""
+"""Duplicates in log lines and exported records, however they were exported."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,14 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cxone_idem.item import Layout
-    from cxone_idem.record import Origin, Record
+    from cxone_idem.record import Record
 
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s?(?:(Z)|([+-]\d\d):?(\d\d))?"
 )
+# Where CloudWatch's own exports put the text of a log line.
 _ENVELOPES = ("message", "@message")
-"""Where CloudWatch's own exports put the text of a log line."""
-
 _COUNTED = frozenset({Fate.ALREADY_DONE.value, Fate.SAME_BATCH.value, Fate.OTHER_CONTENT.value})
 _CAUSES = {cause.value: cause for cause in Cause}
 
@@ -34,68 +34,68 @@ class Duplicate(NamedTuple):
     at_ms: int | None
     cause: Cause
     key: str
-    evidence: dict[str, Any]
+    fields: dict[str, Any]
     """The ids and times of both deliveries, as far as they are known."""
 
 
-class Evidence:
-    """Reads lines, and keeps the duplicates among them and how much of it it could read."""
+class LogReader:
+    """Reads lines; keeps the duplicates in them, and counts what it could read."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self.duplicates: list[Duplicate] = []
+        self.lines = 0
         self.log_lines = 0
         """Lines that this library wrote about messages and batches."""
         self.records = 0
         self.waiting = 0
         """Deliveries that found their key in progress: each comes back, and is counted then."""
-        self.lines = 0
         self._failed: set[str] = set()
         self._events: dict[str, Record] = {}
 
     def read(self, lines: Iterable[str]) -> None:
-        """Take in the lines of a log, of an export of a log, or of an export of the table."""
+        """Read the lines of a log, of an export of a log, or of an export of the table."""
         for line in lines:
             self.lines += 1
             for value in _json_in(line):
-                self._take(value, None)
+                self._read_value(value, None)
 
-    def _take(self, value: Any, at_ms: int | None) -> None:
+    def _read_value(self, value: Any, at_ms: int | None) -> None:
         if isinstance(value, str):
             for inner in _json_in(value):
-                self._take(inner, at_ms)
+                self._read_value(inner, at_ms)
             return
         if not isinstance(value, dict):
             return
         at_ms = _time_ms(value.get("timestamp", value.get("@timestamp"))) or at_ms
         if isinstance(value.get(FIELD), dict):
-            self._take_log_line(value[FIELD], at_ms)
+            self._read_log_line(value[FIELD], at_ms)
             return
         item = value.get("Item", value)
         if isinstance(item, dict) and isinstance(item.get(self._layout.partition_key), dict):
-            self._take_item(item)
+            self._read_item(item)
             return
         for name in _ENVELOPES:
             if isinstance(value.get(name), str):
-                self._take(value[name], at_ms)
+                self._read_value(value[name], at_ms)
 
-    def _take_log_line(self, fields: dict[str, Any], at_ms: int | None) -> None:
+    def _read_log_line(self, fields: dict[str, Any], at_ms: int | None) -> None:
         self.log_lines += 1
-        fate, cause = fields.get("fate"), _CAUSES.get(fields.get("cause", ""))
-        self.waiting += fate == Fate.IN_PROGRESS.value
-        if cause is None or fate not in _COUNTED:
+        status, cause = fields.get("fate"), _CAUSES.get(fields.get("cause", ""))
+        self.waiting += status == Fate.IN_PROGRESS.value
+        if cause is None or status not in _COUNTED:
             return
-        message_id = str(fields.get("message_id"))
         if cause is Cause.NOT_A_DUPLICATE:
             # It fails as often as its queue lets it come back, and is one event all the same.
+            message_id = str(fields.get("message_id"))
             if message_id in self._failed:
                 return
             self._failed.add(message_id)
-        evidence = {name: value for name, value in fields.items() if name not in {"fate", "cause"}}
+        known = {name: value for name, value in fields.items() if name not in {"fate", "cause"}}
         at_ms = at_ms or _time_ms(fields.get("sent_at_ms"))
-        self.duplicates.append(Duplicate(at_ms, cause, str(fields.get("key")), evidence))
+        self.duplicates.append(Duplicate(at_ms, cause, str(fields.get("key")), known))
 
-    def _take_item(self, item: dict[str, Any]) -> None:
+    def _read_item(self, item: dict[str, Any]) -> None:
         try:
             record = self._layout.to_record(item)
         except ForeignItemError:
@@ -104,21 +104,17 @@ class Evidence:
         origin = record.origin
         first = self._events.setdefault(origin.event_id, record) if origin.event_id else record
         if first is not record:
-            self._add(record, find_cause(first.origin, origin), {"first_key": first.partition_key})
+            cause = find_cause(first.origin, origin)
+            self._add_record(record, cause, first_key=first.partition_key)
         elif origin.replay_name:
-            self._add(record, Cause.ARCHIVE_REPLAY, {})
+            self._add_record(record, Cause.ARCHIVE_REPLAY)
         elif (origin.receive_count or 1) > 1:
-            self._add(record, Cause.SQS_REDELIVERED, {})
+            self._add_record(record, Cause.SQS_REDELIVERED)
 
-    def _add(self, record: Record, cause: Cause, more: dict[str, Any]) -> None:
-        evidence = {**_of(record.origin), **more}
-        at_ms = record.claimed_at_ms
-        self.duplicates.append(Duplicate(at_ms, cause, record.partition_key, evidence))
-
-
-def _of(origin: Origin) -> dict[str, Any]:
-    known = {name: getattr(origin, name) for name in origin.__dataclass_fields__}
-    return {name: value for name, value in known.items() if value is not None}
+    def _add_record(self, record: Record, cause: Cause, **more: str) -> None:
+        known = {name: each for name, each in asdict(record.origin).items() if each is not None}
+        duplicate = Duplicate(record.claimed_at_ms, cause, record.partition_key, {**known, **more})
+        self.duplicates.append(duplicate)
 
 
 def _json_in(text: str) -> Iterator[Any]:
@@ -151,7 +147,7 @@ def _time_ms(value: Any) -> int | None:
     day, time, _, hours, minutes = found.groups()
     zone = f"{hours}:{minutes}" if hours else "+00:00"
     try:
-        moment = datetime.fromisoformat(f"{day}T{time}{zone}")
+        at = datetime.fromisoformat(f"{day}T{time}{zone}")
     except ValueError:
         return None
-    return int(moment.astimezone(timezone.utc).timestamp() * 1000)
+    return int(at.astimezone(timezone.utc).timestamp() * 1000)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cxone_idem.cli.exit import Exit
-from cxone_idem.cli.terminal import narrate
+from cxone_idem.cli.output import Exit, print_status
 from cxone_idem.config import Config
 from cxone_idem.dynamodb_table import TableMaker
 
@@ -13,7 +12,7 @@ from cxone_idem.dynamodb_table import TableMaker
 @click.command("create-table")
 @click.option("--yes", is_flag=True, help="Do not ask before TTL is switched on for an old table.")
 @click.pass_context
-def command(ctx: click.Context, *, yes: bool) -> None:
+def create_table(ctx: click.Context, *, yes: bool) -> None:
     """Create the table that CXONE_IDEM_TABLE names, and wait until it can be used.
 
     On-demand, with one text partition key, TTL on, and deletion protection on. A table that is
@@ -23,37 +22,37 @@ def command(ctx: click.Context, *, yes: bool) -> None:
     maker = TableMaker(config)
     existing = maker.describe()
     if existing is None:
-        narrate(f"creating table {config.table!r}")
+        print_status(f"creating table {config.table!r}")
         maker.create()
         maker.switch_ttl_on()
-        narrate(
+        print_status(
             f"created: on-demand, key {config.partition_key!r}, TTL on {config.ttl_attribute!r},"
             " protected from deletion"
         )
         return
     mistake = maker.schema_mistake(existing)
     if mistake:
-        narrate(f"refused: table {config.table!r} exists, and {mistake}")
+        print_status(f"refused: table {config.table!r} exists, and {mistake}")
         ctx.exit(Exit.REFUSED)
     maker.wait()
-    _see_to_ttl(ctx, maker, config, yes=yes)
+    _switch_ttl_on(ctx, maker, config, yes=yes)
 
 
-def _see_to_ttl(ctx: click.Context, maker: TableMaker, config: Config, *, yes: bool) -> None:
+def _switch_ttl_on(ctx: click.Context, maker: TableMaker, config: Config, *, yes: bool) -> None:
     """Switch TTL on if it is off: a run that was stopped half way has left it so."""
     attribute = maker.ttl_attribute()
     if attribute == config.ttl_attribute:
-        narrate(f"table {config.table!r} is right already")
+        print_status(f"table {config.table!r} is right already")
         return
     if attribute is not None:
-        narrate(
+        print_status(
             f"refused: table {config.table!r} exists, and its TTL is on for {attribute!r}, expected"
             f" {config.ttl_attribute!r}: set CXONE_IDEM_TTL_ATTRIBUTE, or switch that TTL off"
         )
         ctx.exit(Exit.REFUSED)
-    narrate(f"table {config.table!r} exists, with TTL off")
+    print_status(f"table {config.table!r} exists, with TTL off")
     if not yes:
         question = f"Have DynamoDB delete its items once their {config.ttl_attribute!r} is past?"
         click.confirm(question, abort=True, err=True)
     maker.switch_ttl_on()
-    narrate(f"TTL is on for {config.ttl_attribute!r}")
+    print_status(f"TTL is on for {config.ttl_attribute!r}")

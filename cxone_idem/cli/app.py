@@ -1,0 +1,88 @@
+"""The command group. A command's module is imported when the command is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from cxone_idem.cli.output import Exit, print_status
+from cxone_idem.config import Config
+from cxone_idem.errors import IdemError
+from cxone_idem.setting import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+COMMANDS = {
+    "show": "records.show",
+    "release": "records.release",
+    "redo": "records.redo",
+    "create-table": "table.create_table",
+    "config": "settings.show_config",
+    "doctor": "doctor.examine",
+    "consume": "consume.consume",
+    "dead-letters": "dead_letters.dead_letters",
+    "duplicates": "duplicates.duplicates",
+}
+"""The module of this folder and the click command in it, for each command."""
+
+# Click's mark of a paragraph that it must not wrap again.
+_NO_WRAP = "\b\n"
+
+
+def epilog() -> str:
+    """Return what ends every `--help`: the settings of `Config` and the codes of `Exit`."""
+    settings = [
+        (variable(setting.name), f"{setting.metadata['meaning']}{_default(setting.default)}")
+        for setting in fields(Config)
+    ]
+    codes = [(f"{code.value} {code.name}", code.meaning) for code in Exit]
+    return f"{_paragraph('Environment', settings)}\n{_paragraph('Exit codes', codes)}"
+
+
+def _paragraph(heading: str, rows: Iterable[tuple[str, str]]) -> str:
+    formatter = click.HelpFormatter()
+    with formatter.section(heading):
+        formatter.write_dl(list(rows))
+    return _NO_WRAP + formatter.getvalue().strip("\n") + "\n"
+
+
+def _default(default: object) -> str:
+    return f" [{default}]" if default != "" else ""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, function = COMMANDS[cmd_name].split(".")
+        command: click.Command = getattr(import_module(f"cxone_idem.cli.{module}"), function)
+        command.epilog = epilog()
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except IdemError as error:
+            print_status(f"error: {error}")
+            ctx.exit(Exit.FAILED)
+        except click.Abort:  # the answer to a question was no, or there was nobody to answer
+            print_status("not done: the answer was no")
+            ctx.exit(Exit.REFUSED)
+
+
+@click.group(
+    cls=_LazyGroup, epilog=epilog(), context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(package_name="cxone-idem")
+def cli() -> None:
+    """Look at the claims of cxone_idem, and at the pipeline around them.
+
+    Settings come from the CXONE_IDEM_* variables, region and credentials from the AWS SDK's own.
+    """
