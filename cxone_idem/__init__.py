@@ -5,38 +5,34 @@ The functions here work on one `Deduplicator`, made from the environment when fi
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.already_done import AlreadyDone
 from cxone_idem.cause import Cause
-from cxone_idem.claimed import NO_RESULT, Claimed
+from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed, current_claim
 from cxone_idem.config import Config
-from cxone_idem.current import current_claim
-from cxone_idem.deduplicator import Deduplicator
+from cxone_idem.deduplicator import Deduplicator, default_deduplicator
 from cxone_idem.errors import (
     AttemptsExhaustedError,
     ClaimLostError,
     ConfigError,
+    FingerprintMismatchError,
     IdemError,
     InProgressError,
     KeyMissingError,
-    OtherContentError,
     ResultMissingError,
     StoreError,
 )
-from cxone_idem.fate import Fate
-from cxone_idem.memory import MemoryStore
-from cxone_idem.outcome import Outcome
 from cxone_idem.record import Origin
+from cxone_idem.sqs.outcome import MessageStatus, Outcome
+from cxone_idem.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxone_idem.claims.invocation import LambdaContext
     from cxone_idem.decorator import once
-    from cxone_idem.dynamodb import DynamoDBStore
-    from cxone_idem.invocation import LambdaContext
-    from cxone_idem.sqs_batch import BatchResponse, Envelope
+    from cxone_idem.sqs.batch import BatchResponse, Envelope
+    from cxone_idem.stores.dynamodb import DynamoDBStore
 
 __all__ = [
     "AlreadyDone",
@@ -48,13 +44,13 @@ __all__ = [
     "ConfigError",
     "Deduplicator",
     "DynamoDBStore",
-    "Fate",
+    "FingerprintMismatchError",
     "IdemError",
     "InProgressError",
     "KeyMissingError",
     "MemoryStore",
+    "MessageStatus",
     "Origin",
-    "OtherContentError",
     "Outcome",
     "ResultMissingError",
     "StoreError",
@@ -68,9 +64,6 @@ __all__ = [
     "release",
 ]
 
-_default: Deduplicator | None = None
-_default_lock = Lock()
-
 
 def claim(
     key: str,
@@ -80,27 +73,29 @@ def claim(
     fingerprint: Any = None,
 ) -> Claimed | AlreadyDone:
     """Claim the work on `key`; see `Deduplicator.claim`."""
-    return _deduplicator().claim(key, context=context, origin=origin, fingerprint=fingerprint)
+    return default_deduplicator().claim(
+        key, context=context, origin=origin, fingerprint=fingerprint
+    )
 
 
 def complete(key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None:
     """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
-    _deduplicator().complete(key_or_claim, result=result)
+    default_deduplicator().complete(key_or_claim, result=result)
 
 
 def release(key_or_claim: str | Claimed) -> None:
     """Give the key up undone; see `Deduplicator.release`."""
-    _deduplicator().release(key_or_claim)
+    default_deduplicator().release(key_or_claim)
 
 
 def extend(key_or_claim: str | Claimed) -> None:
     """Make the lease last its full length from now; see `Deduplicator.extend`."""
-    _deduplicator().extend(key_or_claim)
+    default_deduplicator().extend(key_or_claim)
 
 
 def forget(key: str) -> None:
     """Make a key that is done free to claim, to run its event again; see `Deduplicator.forget`."""
-    _deduplicator().forget(key)
+    default_deduplicator().forget(key)
 
 
 def process_batch(
@@ -111,23 +106,15 @@ def process_batch(
     max_workers: int | None = None,
 ) -> BatchResponse:
     """Run `process_event` once per key over an SQS batch; see `Deduplicator.process_batch`."""
-    return _deduplicator().process_batch(
+    return default_deduplicator().process_batch(
         event, process_event, context=context, max_workers=max_workers
     )
-
-
-def _deduplicator() -> Deduplicator:
-    global _default  # noqa: PLW0603 -- the one place where the process's deduplicator is kept
-    with _default_lock:
-        if _default is None:
-            _default = Deduplicator.from_environ()
-        return _default
 
 
 def __getattr__(name: str) -> Any:
     # The AWS SDK takes 0.2 s to import; `import cxone_idem` alone must not cost that.
     if name == "DynamoDBStore":
-        from cxone_idem.dynamodb import DynamoDBStore  # noqa: PLC0415
+        from cxone_idem.stores.dynamodb import DynamoDBStore  # noqa: PLC0415
 
         return DynamoDBStore
     if name == "once":  # not in a module of that name, which would then stand in its place

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.errors import ConfigError
-from cxone_idem.events import DEFAULT_FINGERPRINT, DEFAULT_KEY, NO_FINGERPRINT
-from cxone_idem.expression import expression_mistake
-from cxone_idem.item import RESERVED_ATTRIBUTES
+from cxone_idem.events.expression import expression_mistake
+from cxone_idem.events.fingerprint import DEFAULT_FINGERPRINT, NO_FINGERPRINT
+from cxone_idem.events.key import DEFAULT_KEY
 from cxone_idem.setting import (
     NAMESPACE_MAX,
     PREFIX,
@@ -20,6 +20,7 @@ from cxone_idem.setting import (
     setting,
     variable,
 )
+from cxone_idem.stores.dynamodb_item import RESERVED_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,29 +8,29 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
-from cxone_idem.acquisition import Wanted
-from cxone_idem.claimed import NO_RESULT
-from cxone_idem.current import current_claim, under
+from cxone_idem.claims.claim import NO_RESULT, current_claim, under
+from cxone_idem.claims.invocation import Invocation
+from cxone_idem.deduplicator import Deduplicator, default_deduplicator
 from cxone_idem.errors import (
     ClaimLostError,
     ConfigError,
     IdemError,
     InProgressError,
     StoreError,
-    quoted,
 )
-from cxone_idem.event_function import EventFunction, check_returned
-from cxone_idem.events import checked_key, find_fingerprint, find_key, origin_text
-from cxone_idem.expression import expression_mistake
-from cxone_idem.invocation import Invocation
-from cxone_idem.outcome_log import tell_duplicate
-from cxone_idem.record import Origin, State
+from cxone_idem.events.envelope import origin_text
+from cxone_idem.events.expression import expression_mistake
+from cxone_idem.events.fingerprint import find_fingerprint
+from cxone_idem.events.handler import EventFunction, check_returned
+from cxone_idem.events.key import checked_key, find_key
+from cxone_idem.protocol.claim_attempt import ClaimRequest
+from cxone_idem.record import Origin
+from cxone_idem.sqs.logs import log_duplicate
+from cxone_idem.text import quoted
 
 if TYPE_CHECKING:
-    from cxone_idem.already_done import AlreadyDone
-    from cxone_idem.claimed import Claimed
-    from cxone_idem.deduplicator import Deduplicator
-    from cxone_idem.invocation import LambdaContext
+    from cxone_idem.claims.claim import AlreadyDone, Claimed
+    from cxone_idem.claims.invocation import LambdaContext
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -129,20 +129,20 @@ class _Runner:
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         event, context = self._event_function.read(args, kwargs)
-        deduplicator = self._deduplicator or _of_the_process()
+        deduplicator = self._deduplicator or default_deduplicator()
         if deduplicator.config.disabled:
             with under(None):
                 return self._function(*args, **kwargs)
         key = self._find(event, deduplicator)
         fingerprint = find_fingerprint(event, deduplicator.config.fingerprint)
-        wanted = Wanted(key, _origin(event, context), fingerprint)
-        claim = _claim(deduplicator, wanted, context)
+        request = ClaimRequest(key, _origin(event, context), fingerprint)
+        claim = _claim(deduplicator, request, context)
         if not claim:
-            deduplicator.doers.check(key, self._event_function.name)
-            tell_duplicate(self._event_function.name, claim)
+            deduplicator.claims.key_owners.check(key, self._event_function.name)
+            log_duplicate(self._event_function.name, claim)
             return claim.result if self._store_result else None
         returned = self._work(claim, args, kwargs)
-        deduplicator.doers.note(key, self._event_function.name)
+        deduplicator.claims.key_owners.note(key, self._event_function.name)
         self._complete(deduplicator, claim, returned)
         return returned
 
@@ -152,7 +152,7 @@ class _Runner:
                 returned = self._function(*args, **kwargs)
             check_returned(self._event_function.name, returned)
         except BaseException:
-            _give_back(claim)
+            claim.release_after_failure()
             raise
         return returned
 
@@ -166,20 +166,20 @@ class _Runner:
         except StoreError as error:
             logger.error("%s ran, but that is not recorded yet: %s", name, error)
         except Exception:
-            deduplicator.remember_unrecorded(claim)
+            deduplicator.claims.add_pending(claim.held)
             logger.exception("%s ran, but that is not recorded yet", name)
 
 
 def _claim(
-    deduplicator: Deduplicator, wanted: Wanted, context: LambdaContext | None
+    deduplicator: Deduplicator, request: ClaimRequest, context: LambdaContext | None
 ) -> Claimed | AlreadyDone:
     try:
-        return deduplicator.claim_one(wanted, Invocation(context))
+        return deduplicator.claims.claim(request, Invocation(context))
     except InProgressError as error:
         if not _is_the_callers(error):
             raise
     message = (
-        f"key {quoted(wanted.key)} is held by the caller of this @once function: process_batch, or"
+        f"key {quoted(request.key)} is held by the caller of this @once function: process_batch, or"
         " another @once function, claimed it; retrying does not help: leave one of them away, or"
         " give this one a key of its own, such as key=\"['notify', id]\""
     )
@@ -194,14 +194,6 @@ def _is_the_callers(error: InProgressError) -> bool:
     return outer is not None and outer.record.version == error.record.version
 
 
-def _give_back(claim: Claimed) -> None:
-    try:
-        claim.release()
-    except IdemError as error:
-        if claim.record.state is not State.DONE:
-            logger.warning("key %s was not released: %s", quoted(claim.key), error)
-
-
 def _origin(event: Any, context: LambdaContext | None) -> Origin:
     """Return whose delivery this is. It decides nothing, so what is odd is left out."""
     fields = event if isinstance(event, dict) else {}
@@ -210,10 +202,3 @@ def _origin(event: Any, context: LambdaContext | None) -> Origin:
         replay_name=origin_text(fields.get("replay-name")),
         request_id=origin_text(getattr(context, "aws_request_id", None)),
     )
-
-
-def _of_the_process() -> Deduplicator:
-    # Imported here: it is the package that exports this module, when it is asked to.
-    import cxone_idem  # noqa: PLC0415
-
-    return cxone_idem._deduplicator()  # noqa: SLF001 -- the package's own

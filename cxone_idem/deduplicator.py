@@ -2,70 +2,65 @@
 
 from __future__ import annotations
 
-import time
-from functools import cached_property, partial
+import logging
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.chance import random_share, random_version
-from cxone_idem.claims import Claims
-from cxone_idem.config import Config, checked_workers
-from cxone_idem.invocation import Invocation
-from cxone_idem.sqs_batch import (
-    BatchResponse,
-    Envelope,
-    Observer,
-    batch_response,
-    checked_hook,
-    settle_batch,
-    show,
-    without_frames,
-)
-from cxone_idem.store import AcceptEverything, Store
+from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed
+from cxone_idem.claims.invocation import Invocation
+from cxone_idem.claims.manager import ClaimManager
+from cxone_idem.config import Config
+from cxone_idem.events.fingerprint import fingerprint_of
+from cxone_idem.events.key import checked_key
+from cxone_idem.protocol.claim_attempt import ClaimRequest
+from cxone_idem.record import Origin
+from cxone_idem.runtime import SYSTEM, Runtime
+from cxone_idem.sqs.batch import BatchProcessor
+from cxone_idem.stores.memory import NullStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
-    from cxone_idem.aligner import Aligner
-    from cxone_idem.invocation import LambdaContext
-    from cxone_idem.outcome import Outcome
+    from cxone_idem.claims.invocation import LambdaContext
+    from cxone_idem.protocol.store import Store
+    from cxone_idem.sqs.batch import BatchResponse, Envelope
+    from cxone_idem.sqs.outcome import Outcome
+
+    Make = Callable[[Callable[[Outcome], object] | None], "Deduplicator"]
+
+logger = logging.getLogger("cxone_idem")
 
 
-class Deduplicator(Claims):
-    """Claims, and the SQS batch adapter on top of them. Make one for each process and keep it.
+class Deduplicator:
+    """Claims on one store, and the SQS batch adapter on top. Make one for each process; keep it.
 
     On Lambda make it outside the handler: its connection then serves every invocation.
     """
 
-    def __init__(  # noqa: PLR0913 -- all that this process does not decide for itself
+    def __init__(
         self,
         store: Store,
         config: Config | None = None,
         *,
         on_outcome: Callable[[Outcome], object] | None = None,
-        now: Callable[[], float] = time.time,
-        new_version: Callable[[], str] = random_version,
-        sleep: Callable[[float], object] = time.sleep,
-        share: Callable[[], float] = random_share,
-        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] | None = None,
+        runtime: Runtime = SYSTEM,
     ) -> None:
         """Work on `store`. `on_outcome` is called once for each message of a settled batch.
 
-        It can change no outcome: what it raises is logged. `now` (epoch seconds) and what follows
-        are for tests.
+        It can change no outcome: what it raises is logged. `runtime` is for tests, and `now` (epoch
+        seconds) is short for a runtime with that clock.
         """
-        super().__init__(
-            store,
-            config,
-            now=now,
-            new_version=new_version,
-            sleep=sleep,
-            share=share,
-            monotonic=monotonic,
-        )
-        self._on_outcome = checked_hook(on_outcome)
-        self._looking_on: list[Observer] = []
-        if self.config.metrics:
-            self._looking_on.append(self._metrics_line(now))
+        self.config = Config() if config is None else config
+        if now is not None:
+            runtime = replace(runtime, now=now)
+        if self.config.disabled:
+            logger.warning("CXONE_IDEM_DISABLED is set: every event runs, duplicates included")
+            store = NullStore()
+        self.claims = ClaimManager(store, self.config, runtime)
+        self.batches = BatchProcessor(self.claims, on_outcome, runtime)
 
     @classmethod
     def from_environ(
@@ -78,10 +73,63 @@ class Deduplicator(Claims):
 
         Raises `ConfigError`, which lists every wrong variable.
         """
+        if _process.make is not None:
+            return _process.make(on_outcome)
         config = Config.from_environ(environ)
         deduplicator = cls(_store(config), config, on_outcome=on_outcome)
-        _ = deduplicator._aligner  # its client, too, belongs in Lambda's init phase
+        deduplicator.batches.prepare()
         return deduplicator
+
+    def claim(
+        self,
+        key: str,
+        *,
+        context: LambdaContext | None = None,
+        origin: Origin | None = None,
+        fingerprint: Any = None,
+    ) -> Claimed | AlreadyDone:
+        """Claim the work on `key`: one conditional write, whatever is stored.
+
+        On Lambda pass its `context`: the lease then ends with the invocation. `origin` names the
+        delivery, for those who look at the record later and for the `cause` of duplicates.
+        `fingerprint` is JSON content that all events of the key share, such as a conversation id; a
+        short hash of it is stored.
+
+        While another worker holds the key this waits for up to `CXONE_IDEM_WAIT_SECONDS`, asking
+        again after growing pauses, and then raises `InProgressError` (retry after its
+        `retry_after_seconds`). Raises `FingerprintMismatchError` if an event of another fingerprint
+        has the key, `AttemptsExhaustedError` beyond `CXONE_IDEM_MAX_ATTEMPTS` and `KeyMissingError`
+        if `key` is no non-blank text (never retry these), and `StoreError` if the store cannot say
+        (its message says whether retrying helps).
+        """
+        request = claim_request(key, origin, fingerprint)
+        return self.claims.claim(request, Invocation(context))
+
+    def complete(self, key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None:
+        """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
+        self._claim(key_or_claim).complete(result=result)
+
+    def release(self, key_or_claim: str | Claimed) -> None:
+        """Free the key undone; see `Claimed.release`."""
+        self._claim(key_or_claim).release()
+
+    def extend(self, key_or_claim: str | Claimed) -> None:
+        """Make the lease last its full length from now; see `Claimed.extend`."""
+        self._claim(key_or_claim).extend()
+
+    def forget(self, key: str) -> None:
+        """Make a key that is done free to claim, so that its event can run again.
+
+        Then send the event, or redrive it. The record keeps its generation, and one more attempt is
+        allowed whatever `CXONE_IDEM_MAX_ATTEMPTS` says. A key that is free already stays as it is.
+        Other processes that saw the key done may still drop its events, for up to
+        `CXONE_IDEM_REMEMBER_SECONDS`.
+
+        Raises `InProgressError` while a worker has the key (retrying helps, after its
+        `retry_after_seconds`), `KeyMissingError` if `key` is no non-blank text, and `StoreError` if
+        the store cannot say (its message says whether retrying helps).
+        """
+        self.claims.forget(checked_key(key))
 
     def process_batch(
         self,
@@ -100,75 +148,65 @@ class Deduplicator(Claims):
         threads; messages of one FIFO group or one key never run side by side.
 
         A message fails, and nothing else happens to it, if its handler raises, if it yields no key,
-        if its key is in progress elsewhere or if the store cannot tell. Raises `IdemError` if
+        if its key is in progress elsewhere or if the store cannot say. Raises `IdemError` if
         `event` is not from SQS or a message has no id, and `TypeError` if `process_event` is no
         plain function; then the whole batch comes back. Raises what failed the messages, too, if
         retrying cannot help any of them: a `StoreError` such as a missing table, or the `IdemError`
         of a second function for events that another one did.
         """
-        return batch_response(
-            self.settle(event, process_event, Invocation(context), max_workers=max_workers)
-        )
+        invocation = Invocation(context)
+        return self.batches.process(event, process_event, invocation, max_workers=max_workers)
 
-    def settle(
-        self,
-        event: Any,
-        process_event: Callable[[Envelope], object],
-        invocation: Invocation,
-        *,
-        max_workers: int | None = None,
-    ) -> list[Outcome]:
-        """Do what `process_batch` does, in any invocation; say what became of each message.
+    def _claim(self, key_or_claim: str | Claimed) -> Claimed:
+        if isinstance(key_or_claim, Claimed):
+            return key_or_claim
+        return Claimed(self.claims.held(checked_key(key_or_claim)), self.claims)
 
-        Who keeps an outcome keeps its error, but not what the handler worked on.
-        """
-        return without_frames(self._settle(event, process_event, invocation, max_workers))
 
-    def _settle(
-        self,
-        event: Any,
-        process_event: Callable[[Envelope], object],
-        invocation: Invocation,
-        max_workers: int | None,
-    ) -> list[Outcome]:
-        workers = self.config.max_workers if max_workers is None else checked_workers(max_workers)
-        outcomes = settle_batch(self, event, process_event, invocation, workers)
-        for observer in self._observers(invocation):
-            show(outcomes, observer)
-        if self._on_outcome is not None:
-            for outcome in outcomes:
-                show(outcome, self._on_outcome)
-        return outcomes
+def claim_request(key: str, origin: Origin | None, fingerprint: Any) -> ClaimRequest:
+    """Return what a caller wants whose events of a key share `fingerprint`, if it is given."""
+    hashed = None if fingerprint is None else fingerprint_of(fingerprint)
+    return ClaimRequest(checked_key(key), origin or Origin(), hashed)
 
-    def _observers(self, invocation: Invocation) -> Sequence[Observer]:
-        """Return what looks on when a batch is settled."""
-        looking_on = list(self._looking_on)
-        if self._aligner:
-            looking_on.append(partial(self._aligner.align, invocation=invocation))
-        return looking_on
 
-    def _metrics_line(self, now: Callable[[], float]) -> Observer:
-        # Imported here: who writes no metrics need not load what writes them.
-        from cxone_idem.metrics import MetricsLine  # noqa: PLC0415
+class _Process:
+    """What this process shares: its deduplicator, and how a test has others made."""
 
-        self._writer.tally.start()
-        return MetricsLine(self.config.metrics, self.config.namespace, self._writer.tally, now)
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.default: Deduplicator | None = None
+        self.make: Make | None = None
 
-    @cached_property
-    def _aligner(self) -> Aligner | None:
-        if not self.config.align_visibility:
-            return None
-        # Imported here: only who asks for it pays for the SQS client.
-        from cxone_idem.aligner import Aligner  # noqa: PLC0415
 
-        return Aligner()
+_process = _Process()
+
+
+def default_deduplicator() -> Deduplicator:
+    """Return the deduplicator of this process, made from the environment when first used."""
+    with _process.lock:
+        if _process.default is None:
+            _process.default = Deduplicator.from_environ()
+        return _process.default
+
+
+@contextmanager
+def replaced_by(make: Make) -> Iterator[None]:
+    """Have `make` make the process's deduplicator and every `from_environ` in this block."""
+    with _process.lock:
+        before = _process.default, _process.make
+        _process.default, _process.make = make(None), make
+    try:
+        yield
+    finally:
+        with _process.lock:
+            _process.default, _process.make = before
 
 
 def _store(config: Config) -> Store:
     if config.disabled:
-        return AcceptEverything()
+        return NullStore()
     # Imported here: a consumer on MemoryStore, or with the switch thrown, needs no AWS SDK.
-    from cxone_idem.dynamodb import DynamoDBStore  # noqa: PLC0415
+    from cxone_idem.stores.dynamodb import DynamoDBStore  # noqa: PLC0415
 
     return DynamoDBStore(
         config.table, partition_key=config.partition_key, ttl_attribute=config.ttl_attribute

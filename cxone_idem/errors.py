@@ -1,4 +1,4 @@
-"""Errors, one class for each answer to "and now?"; and how they show text from events."""
+"""Errors: one class for each thing that a caller can do about it."""
 
 from __future__ import annotations
 
@@ -6,40 +6,10 @@ from typing import TYPE_CHECKING
 
 from cxone_idem.cause import Cause, find_cause
 from cxone_idem.record import Origin
+from cxone_idem.text import quoted
 
 if TYPE_CHECKING:
     from cxone_idem.record import Record
-
-_SHOWN_MAX = 200
-"""How many characters of a text from an event a line shows: an id, and nothing like a payload."""
-
-
-def quoted(text: str) -> str:
-    """Return a text from an event as a line may show it: in quotes, on one line, and short."""
-    return repr(text[:_SHOWN_MAX]) + _left_out(text)
-
-
-def legible(text: str) -> str:
-    """Return a text with what cannot be printed escaped, and what can as it is."""
-    return text if text.isprintable() else repr(text)[1:-1]
-
-
-def shortened(text: str) -> str:
-    """Return a text as a field of a log line may hold it: legible and short."""
-    return legible(text[:_SHOWN_MAX]) + _left_out(text)
-
-
-def kind_of(value: object) -> str:
-    """Return the kind of a value, such as `an int`; its content may be a payload."""
-    if value is None:
-        return "null"
-    name = type(value).__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
-
-
-def _left_out(text: str) -> str:
-    more = len(text) - _SHOWN_MAX
-    return f"... ({more:,} more characters)" if more > 0 else ""
 
 
 class IdemError(Exception):
@@ -110,7 +80,7 @@ class InProgressError(IdemError):
         )
 
 
-class OtherContentError(IdemError):
+class FingerprintMismatchError(IdemError):
     """The key is done or in progress for an event of other content. Retrying never helps.
 
     Two events share one key, so the key is too coarse: dropping this one would lose it. In a batch
@@ -231,6 +201,21 @@ class StoreError(IdemError):
         self.outcome_unknown = outcome_unknown
         self.retryable = retryable
         self.attempts = attempts
+
+    def changed(self, *, outcome_unknown: bool, attempts: int) -> StoreError:
+        """Return this error with another outcome and another number of attempts."""
+        changed = StoreError(
+            self.problem,
+            self.table,
+            self.operation,
+            self.code,
+            self.request_id,
+            outcome_unknown,
+            self.retryable,
+            attempts,
+        )
+        changed.__cause__ = self.__cause__
+        return changed
 
     def __str__(self) -> str:
         evidence = self.operation

@@ -49,7 +49,7 @@ def billing(
         # adapter, which finds out whether the transaction was committed all the same.
         client.transact_write_items(TransactItems=writes)
 
-    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def handler(event: dict[str, Any], context: Any) -> Any:
         return deduplicator.process_batch(event, process_event, context=context)
 
     return handler

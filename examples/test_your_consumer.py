@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import InProgressError, StoreError
-from cxone_idem.testing import FakeContext, Rehearsal, eventbridge_event
+from cxone_idem.testing.events import FakeContext, eventbridge_event
+from cxone_idem.testing.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

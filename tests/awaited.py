@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem import AlreadyDone, Deduplicator
-from cxone_idem.aio import AsyncClaimed, AsyncDeduplicator
+from cxone_idem.aio.deduplicator import AsyncClaimed, AsyncDeduplicator
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

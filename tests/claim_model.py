@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cxone_idem.clock import LEASE_MARGIN_MS
+from cxone_idem.protocol.clock import LEASE_MARGIN_MS
 from cxone_idem.record import State
 
 if TYPE_CHECKING:

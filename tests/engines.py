@@ -17,7 +17,7 @@ from botocore.httpsession import URLLib3Session
 from moto.core.models import botocore_stubber
 
 from cxone_idem import DynamoDBStore
-from cxone_idem.testing import RehearsalStore
+from cxone_idem.testing.rehearsal import RehearsalStore
 from examples.local_stack import CREDENTIALS, ENGINES, MINISTACK, free_port, ministack, server
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from cxone_idem.store import Store
+    from cxone_idem.protocol.store import Store
 
 DYNAMODB_LOCAL = ENGINES / "dynamodb-local"
 LAMBDA_RIE = ENGINES / "lambda-rie" / "aws-lambda-rie"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from cxone_idem import StoreError
 
 if TYPE_CHECKING:
+    from cxone_idem.protocol.store import PutResult, Store
     from cxone_idem.record import Record, State
-    from cxone_idem.store import Answer, Store
 
 
 class FailingStore:
@@ -20,7 +20,7 @@ class FailingStore:
         self.executes = False
         self.refused = 0
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         if record.state is not self.fails:
             return self._store.put_if(record, expected_version)
         self.refused += 1

@@ -12,7 +12,7 @@ import moto
 from botocore.config import Config as ClientConfig
 
 from cxone_idem.errors import QueueError
-from cxone_idem.sqs_queue import SqsQueue
+from cxone_idem.sqs.queue import SqsQueue
 from examples.local_stack import ministack
 from tests.engines import require
 

@@ -22,8 +22,8 @@ from tests.sqs_events import batch_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
 
 # Each ten keys take 13 claims in memory: one is claimed again, one refused, one a duplicate.
 MEMORY_KEYS, DYNAMODB_KEYS = 800_000, 50_000
@@ -50,7 +50,7 @@ class SweptStore:
     def sweep(self) -> None:
         self._memory = MemoryStore()
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         return self._memory.put_if(record, expected_version)
 
 

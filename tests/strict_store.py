@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem import MemoryStore
-from cxone_idem.item import Layout
+from cxone_idem.stores.dynamodb_item import Layout
 
 if TYPE_CHECKING:
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
 
 # "Supported data types and naming rules", DynamoDB Developer Guide.
 DYNAMODB_DIGITS = 38
@@ -22,7 +22,7 @@ class StrictStore(MemoryStore):
         super().__init__()
         self._layout = layout or Layout()
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         item = self._layout.to_item(record)
         _check_storable(item)
         assert self._layout.to_record(item) == record

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import Config, Deduplicator, MemoryStore
-from cxone_idem.testing import Rehearsal, eventbridge_event, sqs_event, sqs_record
+from cxone_idem.testing.events import eventbridge_event, sqs_event, sqs_record
+from cxone_idem.testing.rehearsal import Rehearsal
 from tests.readme import ROOT, code_blocks
 from tests.sqs_events import failed
 

@@ -21,22 +21,17 @@ from cxone_idem import (
     StoreError,
     current_claim,
 )
-from cxone_idem.aio import AsyncClaimed, AsyncDeduplicator
+from cxone_idem.aio.deduplicator import AsyncClaimed, AsyncDeduplicator
 from cxone_idem.record import State
-from cxone_idem.testing import (
-    FakeContext,
-    Rehearsal,
-    RehearsalStore,
-    failed_ids,
-    sqs_event_of,
-)
+from cxone_idem.testing.events import FakeContext, failed_ids, sqs_event_of
+from cxone_idem.testing.rehearsal import Rehearsal, RehearsalStore
 from tests.readme import code_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
 
 KEYS = [f"key-{number}" for number in range(10)]
 PATIENCE_SECONDS = 10
@@ -50,7 +45,7 @@ class GatedStore(RehearsalStore):
         self._state = state
         self.here, self.go_on = Event(), Event()
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         answer = super().put_if(record, expected_version)
         if record.state is self._state and not self.go_on.is_set():
             self.here.set()
@@ -287,7 +282,7 @@ def test_an_undo_that_fails_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """What a cancelled task was granted could not be given back: nobody else would say so."""
 
     class KeepsClaims(GatedStore):
-        def put_if(self, record: Record, expected_version: str | None) -> Answer:
+        def put_if(self, record: Record, expected_version: str | None) -> PutResult:
             if record.state is State.RELEASED:
                 problem = "the store is out of reach"
                 raise StoreError(problem, "t", "PutItem")

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import Deduplicator, MemoryStore
-from cxone_idem.aligner import Aligner
+from cxone_idem.claims.invocation import Invocation
 from cxone_idem.errors import QueueError
-from cxone_idem.invocation import Invocation
-from cxone_idem.sqs_queue import SqsQueue, create_client
-from cxone_idem.visibility import VISIBILITY_MAX_SECONDS, Change
+from cxone_idem.sqs.queue import SqsQueue, VisibilityChange, create_sqs_client
+from cxone_idem.sqs.visibility import VISIBILITY_MAX_SECONDS, VisibilityUpdater
 from examples.local_stack import free_port
 from tests.queues import TestQueue, sqs_on
 from tests.sqs_events import Context, batch, batch_of, envelope, failed
@@ -22,9 +21,11 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
-    from cxone_idem.outcome import Outcome
+    from cxone_idem.sqs.outcome import Outcome
 
 NO_DEADLINE = Invocation(None)
+
+MAKES_CLIENTS = "cxone_idem.sqs.visibility.create_sqs_client"
 
 
 @pytest.fixture(
@@ -43,9 +44,9 @@ def queue(sqs: SQSClient) -> TestQueue:
 
 
 @pytest.fixture
-def aligner(sqs: SQSClient) -> Aligner:
+def aligner(sqs: SQSClient) -> VisibilityUpdater:
     """Return an aligner whose luck is always half."""
-    return Aligner(sqs, lambda: 0.5)
+    return VisibilityUpdater(sqs, lambda: 0.5)
 
 
 class Worker:
@@ -67,7 +68,7 @@ def settled(
     store = MemoryStore()
     for key in busy:
         assert Deduplicator(store).claim(key)
-    return Deduplicator(store).settle(batch(*records), Worker(*fails_for), NO_DEADLINE)
+    return Deduplicator(store).batches.settle(batch(*records), Worker(*fails_for), NO_DEADLINE)
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_it_is_off_unless_asked_for(
     queue: TestQueue, asked: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No client is made for a consumer that did not ask."""
-    monkeypatch.setattr("cxone_idem.aligner.create_client", lambda **_: pytest.fail("a client"))
+    monkeypatch.setattr(MAKES_CLIENTS, lambda **_: pytest.fail("a client"))
     queue.send(envelope("a"))
     Deduplicator(MemoryStore()).process_batch(batch(*queue.receive()), Worker("a"))
     Deduplicator.from_environ({})
@@ -105,10 +106,12 @@ def test_asked_for_it_is_ready_before_the_first_batch(
     if "127.0.0.1" in queue.client.meta.endpoint_url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", queue.client.meta.endpoint_url)
     monkeypatch.setattr("cxone_idem.deduplicator._store", lambda _: MemoryStore())
-    monkeypatch.setattr("cxone_idem.aligner._NEEDED_MS", 500)  # ANSWER_SECONDS are for Lambda
-    monkeypatch.setattr("cxone_idem.sqs_queue.ANSWER_SECONDS", 20)
+    monkeypatch.setattr(
+        "cxone_idem.sqs.visibility._NEEDED_MS", 500
+    )  # ANSWER_SECONDS are for Lambda
+    monkeypatch.setattr("cxone_idem.sqs.queue.ANSWER_SECONDS", 20)
     deduplicator = Deduplicator.from_environ({"CXONE_IDEM_ALIGN_VISIBILITY": "true"})
-    monkeypatch.setattr("cxone_idem.aligner.create_client", lambda **_: pytest.fail("too late"))
+    monkeypatch.setattr(MAKES_CLIENTS, lambda **_: pytest.fail("too late"))
     queue.send(envelope("a"), envelope("b"))
     context = Context(30_000)
 
@@ -124,24 +127,24 @@ def test_asked_for_it_is_ready_before_the_first_batch(
 
 
 def test_each_message_is_given_its_time(
-    queue: TestQueue, aligner: Aligner, asked: list[list[int]]
+    queue: TestQueue, aligner: VisibilityUpdater, asked: list[list[int]]
 ) -> None:
     """In one request: the lease's end for contention (300 + 3 + 1 s), a back-off for poison."""
     queue.send(envelope("busy"), envelope("poison"), envelope("fine"))
     outcomes = settled(queue.receive(), "poison", busy=("busy",))
-    aligner.align(outcomes, NO_DEADLINE)
+    aligner.update(outcomes, NO_DEADLINE)
     assert [sorted(request) for request in asked] == [[15, 304]]
     assert queue.receive() == []
 
 
 def test_more_than_ten_go_in_tens(
-    queue: TestQueue, aligner: Aligner, asked: list[list[int]]
+    queue: TestQueue, aligner: VisibilityUpdater, asked: list[list[int]]
 ) -> None:
     """The batch API takes ten entries."""
     queue.send(*(envelope(f"k{number}") for number in range(12)))
     records = [*queue.receive(), *queue.receive()]
     outcomes = settled(records, *(f"k{number}" for number in range(12)))
-    aligner.align(outcomes, NO_DEADLINE)
+    aligner.update(outcomes, NO_DEADLINE)
     assert [len(request) for request in asked] == [10, 2]
 
 
@@ -151,7 +154,7 @@ def test_a_fifo_group_is_delivered_again_in_its_order(sqs: SQSClient) -> None:
     queue.send(*(envelope(f"k{number}") for number in range(3)), group="g")
     records = queue.receive()
     outcomes = settled(records, "k0")
-    Aligner(sqs, lambda: 0.0).align(outcomes, NO_DEADLINE)
+    VisibilityUpdater(sqs, lambda: 0.0).update(outcomes, NO_DEADLINE)
     assert [one["messageId"] for one in queue.receive()] == [one["messageId"] for one in records]
 
 
@@ -161,21 +164,21 @@ def test_what_is_decided_sqs_takes(queue: TestQueue, seconds: int) -> None:
     queue.send(envelope("a"))
     handle = queue.receive()[0]["receiptHandle"]
     opened = SqsQueue(queue.client, queue.url)
-    assert opened.change_visibility([Change(handle, seconds)]) == {}
+    assert opened.change_visibility([VisibilityChange(handle, seconds)]) == {}
     assert len(queue.receive()) == (seconds == 0)
     if seconds and "127.0.0.1" not in queue.client.meta.endpoint_url:
         with pytest.raises(QueueError, match="beyond the limit"):
-            opened.change_visibility([Change(handle, 43_200)])
+            opened.change_visibility([VisibilityChange(handle, 43_200)])
 
 
 def test_a_part_that_fails_is_told_and_changes_nothing_else(
-    queue: TestQueue, aligner: Aligner, caplog: pytest.LogCaptureFixture
+    queue: TestQueue, aligner: VisibilityUpdater, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One handle is of no receive any more: one log line, and the others have their time."""
     queue.send(envelope("a"), envelope("b"))
     records = queue.receive(visibility_seconds=0)
     records[0]["receiptHandle"] = "gone"
-    aligner.align(settled(records, "a", "b"), NO_DEADLINE)
+    aligner.update(settled(records, "a", "b"), NO_DEADLINE)
     told = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.WARNING]
     assert len(told) == 1
     assert "visibility of 1 of 2 messages was not changed (ReceiptHandleIsInvalid" in told[0]
@@ -192,13 +195,13 @@ def test_failing_altogether_changes_no_outcome(
     event = batch_of("a", "b")
     if trouble == "unreachable":
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", f"http://127.0.0.1:{free_port()}")
-        client = create_client(attempts=1, answer_seconds=1)
+        client = create_sqs_client(attempts=1, answer_seconds=1)
     if trouble == "no ARN":
         for record in event["Records"]:
             del record["eventSourceARN"]
-    outcomes = Deduplicator(MemoryStore()).settle(event, Worker("a", "b"), NO_DEADLINE)
+    outcomes = Deduplicator(MemoryStore()).batches.settle(event, Worker("a", "b"), NO_DEADLINE)
     caplog.clear()
-    Aligner(client, lambda: 0.5).align(outcomes, NO_DEADLINE)
+    VisibilityUpdater(client, lambda: 0.5).update(outcomes, NO_DEADLINE)
     told = [entry.getMessage() for entry in caplog.records]
     expected = {
         "unreachable": ["VPC endpoint"],
@@ -212,7 +215,7 @@ def test_failing_altogether_changes_no_outcome(
 @pytest.mark.parametrize(("remaining_ms", "requests"), [(1_499, 0), (1_500, 1)])
 def test_it_stays_within_the_invocation(  # noqa: PLR0913, PLR0917 -- what it looks at
     queue: TestQueue,
-    aligner: Aligner,
+    aligner: VisibilityUpdater,
     asked: list[list[int]],
     caplog: pytest.LogCaptureFixture,
     remaining_ms: int,
@@ -221,7 +224,7 @@ def test_it_stays_within_the_invocation(  # noqa: PLR0913, PLR0917 -- what it lo
     """With less time left than a request can take, there is none: the answer matters more."""
     queue.send(envelope("a"))
     outcomes = settled(queue.receive(), "a")
-    aligner.align(outcomes, Invocation(Context(remaining_ms)))
+    aligner.update(outcomes, Invocation(Context(remaining_ms)))
     assert len(asked) == requests
     assert ("1499 ms of the invocation are left" in caplog.text) == (requests == 0)
 

@@ -15,8 +15,8 @@ from cxone_idem import (
     MemoryStore,
     StoreError,
 )
-from cxone_idem.fate import Fate
 from cxone_idem.record import State
+from cxone_idem.sqs.outcome import MessageStatus
 from tests.clocks import MovableClock, TellsTime
 from tests.engines import MemoryTable
 from tests.failing_store import FailingStore
@@ -24,12 +24,9 @@ from tests.readme import code_blocks
 from tests.sqs_events import batch, batch_of, envelope, failed, record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cxone_idem.invocation import Invocation
-    from cxone_idem.outcome import Outcome
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
+    from cxone_idem.sqs.outcome import Outcome
 
 TWICE = Config(lease_seconds=60, retention_seconds=3600, max_attempts=2)
 PAST_THE_LEASE_SECONDS = 60 + 3 + 1
@@ -97,16 +94,6 @@ def store() -> MemoryTable:
     return MemoryTable()
 
 
-class Watched(Deduplicator):
-    """A consumer that keeps the outcomes of its batches."""
-
-    def _observers(self, _: Invocation) -> Sequence[Any]:
-        return (self._keep,)
-
-    def _keep(self, outcomes: Sequence[Outcome]) -> None:
-        self.outcomes = outcomes
-
-
 def test_a_poison_message_is_failed_without_running(
     store: MemoryTable, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -118,18 +105,19 @@ def test_a_poison_message_is_failed_without_running(
         if ran[-1] == "poison":
             raise RuntimeError
 
-    deduplicator = Watched(store, TWICE)
+    outcomes: list[Outcome] = []
+    deduplicator = Deduplicator(store, TWICE, on_outcome=outcomes.append)
     for number in range(4):
         event = batch_of("poison", f"key-{number}")
         assert failed(deduplicator.process_batch(event, handler)) == ["m0"]
     assert ran.count("poison") == 2
     assert len(ran) == 6
-    assert [outcome.fate for outcome in deduplicator.outcomes] == [
-        Fate.ATTEMPTS_EXHAUSTED,
-        Fate.COMPLETED,
+    assert [outcome.status for outcome in outcomes[-2:]] == [
+        MessageStatus.ATTEMPTS_EXHAUSTED,
+        MessageStatus.COMPLETED,
     ]
-    assert isinstance(deduplicator.outcomes[0].error, AttemptsExhaustedError)
-    assert deduplicator.outcomes[0].record is not None
+    assert isinstance(outcomes[-2].error, AttemptsExhaustedError)
+    assert outcomes[-2].record is not None
     told = [entry for entry in caplog.records if "is not run" in entry.getMessage()]
     assert [entry.levelno for entry in told] == [logging.ERROR] * 2
 
@@ -167,7 +155,7 @@ class Unanswering:
         self._store = TellsTime(MemoryStore(), clock)
         self.deaf = False
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         if self.deaf and record.state is State.RELEASED:
             problem = "out of reach"
             raise StoreError(problem, "t", "PutItem")
@@ -207,7 +195,7 @@ def test_a_lease_that_nobody_answered_for_was_no_attempt(clock: MovableClock) ->
     class Slow:
         """A store that seems to be 10 s ahead, so that a lease is stamped again; then deaf."""
 
-        def put_if(self, record: Record, expected_version: str | None) -> Answer:
+        def put_if(self, record: Record, expected_version: str | None) -> PutResult:
             answer = store.put_if(record, expected_version)
             store.deaf = store.deaf or slow
             ahead = int(clock()) + 10 if slow else int(clock())
@@ -260,7 +248,7 @@ def test_a_returned_claim_stands_as_released(items: Any, clock: MovableClock) ->
     claim = worker(items, clock).claim("k")
     assert claim
     deduplicator = worker(items, clock)
-    assert deduplicator.release_all([claim], begun=False) == [None]
+    assert deduplicator.claims.release_all([claim.held], counts=False) == [None]
     assert items.item("k")["generation"] == {"N": "0"}
     assert items.item("k")["state"] == {"S": State.RELEASED.value}
     again = worker(items, clock).claim("k")

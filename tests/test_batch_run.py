@@ -12,13 +12,13 @@ from cxone_idem import (
     Config,
     ConfigError,
     Deduplicator,
-    Fate,
     InProgressError,
     MemoryStore,
+    MessageStatus,
     StoreError,
 )
+from cxone_idem.protocol.store import PutResult
 from cxone_idem.record import State
-from cxone_idem.store import Answer
 from tests.clocks import MovableClock, TellsTime
 from tests.failing_store import FailingStore
 from tests.sqs_events import Context, batch, batch_of, envelope, failed, record
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxone_idem import Outcome
+    from cxone_idem.protocol.store import ConditionalPut
     from cxone_idem.record import Record
-    from cxone_idem.store import Write
 
 KEYS = [f"key-{number}" for number in range(10)]
 PATIENCE_SECONDS = 10
@@ -40,13 +40,13 @@ class GroupStore:
     def __init__(self) -> None:
         self.memory = MemoryStore()
         self.requests: list[list[State]] = []
-        self.before_group: Callable[[Sequence[Write]], None] = lambda _: None
+        self.before_group: Callable[[Sequence[ConditionalPut]], None] = lambda _: None
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         self.requests.append([record.state])
         return self.memory.put_if(record, expected_version)
 
-    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer]:
+    def put_many(self, writes: Sequence[ConditionalPut], *_: object) -> list[PutResult]:
         if len(writes) == 1:
             return [self.put_if(*writes[0])]
         self.before_group(writes)
@@ -60,7 +60,7 @@ def test_a_batch_is_claimed_in_one_request_and_completed_in_few() -> None:
     first_is_here, go_on = Event(), Event()
     ran: list[str] = []
 
-    def put_if(record: Record, expected_version: str | None) -> Answer:
+    def put_if(record: Record, expected_version: str | None) -> PutResult:
         store.requests.append([record.state])
         first_is_here.set()
         assert go_on.wait(PATIENCE_SECONDS)
@@ -334,11 +334,11 @@ class UnexpectedStore(GroupStore):
         super().__init__()
         self.error: type[BaseException] | None = error
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         self._check(record)
         return super().put_if(record, expected_version)
 
-    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer]:
+    def put_many(self, writes: Sequence[ConditionalPut], *_: object) -> list[PutResult]:
         for write in writes:
             self._check(write.record)
         return super().put_many(writes)
@@ -360,7 +360,7 @@ def test_whatever_a_completion_raises_what_is_done_is_not_done_again(
     ran: list[Any] = []
     response = deduplicator.process_batch(batch_of(*keys), ran.append, max_workers=max_workers)
     assert failed(response) == []
-    assert {outcome.fate for outcome in outcomes} == {Fate.UNRECORDED}
+    assert {outcome.status for outcome in outcomes} == {MessageStatus.UNRECORDED}
     assert isinstance(outcomes[0].error, StoreError)
     assert isinstance(outcomes[0].error.__cause__, ZeroDivisionError)
     store.error = None
@@ -376,109 +376,10 @@ def test_what_ends_the_committing_thread_ends_nothing_else() -> None:
     # The last message fails, so that every completion is the thread's.
     records = [*batch_of("a", "b")["Records"], record("bad", "no json")]
     assert failed(deduplicator.process_batch(batch(*records), lambda _: None)) == ["bad"]
-    assert [outcome.fate for outcome in outcomes[:2]] == [Fate.UNRECORDED] * 2
+    assert [outcome.status for outcome in outcomes[:2]] == [MessageStatus.UNRECORDED] * 2
 
 
-class UntellingStore(GroupStore):
-    """As DynamoDB's statements are: a refused insert does not say what stands there."""
-
-    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer]:
-        return [
-            answer._replace(seen=None, told=False)
-            if not answer.written and write.expected_version is None
-            else answer
-            for write, answer in zip(writes, super().put_many(writes), strict=True)
-        ]
-
-
-@pytest.mark.parametrize(
-    ("fifo", "order", "together"),
-    [(False, ["b", "d", "c"], 4), (True, ["b", "c", "d"], 2)],
-    ids=["standard", "fifo"],
-)
-def test_what_needs_another_request_comes_last(
-    monkeypatch: pytest.MonkeyPatch,
-    fifo: bool,  # noqa: FBT001
-    order: list[str],
-    together: int,
-) -> None:
-    """Unless a FIFO group keeps its order, all undecided keys wait for the first completions."""
-    monkeypatch.setattr("cxone_idem.committer._LINGER_SECONDS", PATIENCE_SECONDS)
-    store = UntellingStore()
-    deduplicator = Deduplicator(store)
-    done, released = deduplicator.claim("a"), deduplicator.claim("c")
-    assert done
-    assert released
-    done.complete()
-    released.release()
-    store.requests.clear()
-    ran: list[str] = []
-    group = "g" if fifo else None
-    records = [record(f"m{key}", envelope(key), group=group, fifo=fifo) for key in "abcd"]
-    response = Deduplicator(store).process_batch(
-        batch(*records), lambda event: ran.append(event["detail"]["IdempotencyKey"])
-    )
-    assert failed(response) == []
-    assert ran == order
-    claims = [request for request in store.requests if State.IN_PROGRESS in request]
-    assert [len(request) for request in claims] == [4, together, 1]
-    assert not Deduplicator(store).claim("b")
-
-
-def test_an_untold_refusal_is_decided_by_what_stands_there() -> None:
-    """Done is dropped, in progress comes back, and an own write whose answer was lost is ours."""
-    store = UntellingStore()
-    elsewhere = Deduplicator(store)
-    done = elsewhere.claim("done")
-    assert done
-    done.complete()
-    assert elsewhere.claim("busy")
-    lost: list[Write] = []
-
-    def lose(writes: Sequence[Write]) -> None:
-        if not lost:
-            lost.extend(write for write in writes if write.record.partition_key == "mine")
-            store.memory.put_if(*lost[0])
-
-    store.before_group = lose
-    ran: list[str] = []
-    response = Deduplicator(store).process_batch(
-        batch_of("done", "busy", "mine"),
-        lambda event: ran.append(event["detail"]["IdempotencyKey"]),
-    )
-    assert failed(response) == ["m1"]
-    assert ran == ["mine"]
-    assert not elsewhere.claim("mine")
-
-
-class ForgetfulStore(UntellingStore):
-    """Takes claims and answers what is asked, but takes no completion."""
-
-    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer | StoreError]:  # type: ignore[override]
-        problem = "the store is out of reach"
-        return [
-            StoreError(problem, "t", "PutItem", outcome_unknown=True)
-            if write.record.state is State.DONE
-            else answer
-            for write, answer in zip(writes, super().put_many(writes), strict=True)
-        ]
-
-
-def test_a_completion_that_goes_along_and_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was asked in the same request is decided; the completion is remembered, and reported."""
-    monkeypatch.setattr("cxone_idem.committer._LINGER_SECONDS", PATIENCE_SECONDS)
-    store = ForgetfulStore()
-    done = Deduplicator(store.memory).claim("a")
-    assert done
-    done.complete()
-    outcomes: list[Outcome] = []
-    deduplicator = Deduplicator(store, on_outcome=outcomes.append)
-    assert failed(deduplicator.process_batch(batch_of("a", "b"), lambda _: None)) == []
-    assert [outcome.fate for outcome in outcomes] == [Fate.ALREADY_DONE, Fate.UNRECORDED]
-    assert isinstance(outcomes[1].error, StoreError)
-
-
-@pytest.mark.parametrize("odd", [[], [Answer(written=True)], [None, None]], ids=str)
+@pytest.mark.parametrize("odd", [[], [PutResult(written=True)], [None, None]], ids=str)
 def test_a_store_that_answers_oddly_fails_its_messages(odd: list[Any]) -> None:
     """Too few answers, or none that can be read: nothing runs unclaimed, and nothing gets out."""
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import Cause, Config, Deduplicator, Fate, InProgressError, MemoryStore, Origin
+from cxone_idem import (
+    Cause,
+    Config,
+    Deduplicator,
+    InProgressError,
+    MemoryStore,
+    MessageStatus,
+    Origin,
+)
 from cxone_idem.cause import REDRIVE_AFTER_MS, find_cause
 from cxone_idem.record import NO_VERSION, Record, State, partition_key
 from tests.readme import code_blocks, sections
@@ -120,13 +128,13 @@ class Seen:
     def __call__(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
 
-    def told(self) -> list[tuple[Fate, Cause | None]]:
-        return [(outcome.fate, outcome.cause) for outcome in self.outcomes]
+    def told(self) -> list[tuple[MessageStatus, Cause | None]]:
+        return [(outcome.status, outcome.cause) for outcome in self.outcomes]
 
 
 def consume(
     store: MemoryStore, *records: dict[str, Any], request_id: str = "r"
-) -> list[tuple[Fate, Cause | None]]:
+) -> list[tuple[MessageStatus, Cause | None]]:
     """Deliver a batch to a process of its own; return what became of each message."""
     context = Context(30_000)
     context.aws_request_id = request_id
@@ -141,9 +149,11 @@ def test_the_causes_of_a_batch_are_told() -> None:
     """Done elsewhere, by redelivery, by EventBridge, by the producer, by a replay."""
     store = MemoryStore()
     message = record("m", envelope("k"))
-    assert consume(store, message, request_id="1") == [(Fate.COMPLETED, None)]
+    assert consume(store, message, request_id="1") == [(MessageStatus.COMPLETED, None)]
     again = record("m", envelope("k"), ApproximateReceiveCount="2")
-    assert consume(store, again, request_id="2") == [(Fate.ALREADY_DONE, Cause.SQS_REDELIVERED)]
+    assert consume(store, again, request_id="2") == [
+        (MessageStatus.ALREADY_DONE, Cause.SQS_REDELIVERED)
+    ]
     assert consume(
         store,
         record("m2", envelope("k")),
@@ -151,9 +161,9 @@ def test_the_causes_of_a_batch_are_told() -> None:
         record("m4", envelope("k", **{"replay-name": "monday"})),
         request_id="3",
     ) == [
-        (Fate.ALREADY_DONE, Cause.EVENTBRIDGE_DELIVERED_TWICE),
-        (Fate.SAME_BATCH, Cause.CXONE_EMITTED_AGAIN),
-        (Fate.SAME_BATCH, Cause.ARCHIVE_REPLAY),
+        (MessageStatus.ALREADY_DONE, Cause.EVENTBRIDGE_DELIVERED_TWICE),
+        (MessageStatus.SAME_BATCH, Cause.CXONE_EMITTED_AGAIN),
+        (MessageStatus.SAME_BATCH, Cause.ARCHIVE_REPLAY),
     ]
 
 
@@ -161,8 +171,8 @@ def test_a_copy_in_its_own_batch_is_not_taken_for_a_retry() -> None:
     """Two records of one batch share their invocation; that says nothing of them."""
     message = record("m", envelope("k"))
     assert consume(MemoryStore(), message, message) == [
-        (Fate.COMPLETED, None),
-        (Fate.SAME_BATCH, Cause.SQS_DELIVERED_TWICE),
+        (MessageStatus.COMPLETED, None),
+        (MessageStatus.SAME_BATCH, Cause.SQS_DELIVERED_TWICE),
     ]
 
 
@@ -172,14 +182,16 @@ def test_in_progress_elsewhere_has_its_cause_too() -> None:
     origin = Origin("event-of-k", "m", 1, 1698417000123, None, "0")
     assert Deduplicator(store).claim("k", origin=origin)
     again = record("m", envelope("k"), ApproximateReceiveCount="2")
-    assert consume(store, again) == [(Fate.IN_PROGRESS, Cause.SQS_REDELIVERED)]
+    assert consume(store, again) == [(MessageStatus.IN_PROGRESS, Cause.SQS_REDELIVERED)]
 
 
 def test_a_marker_without_origin_is_of_unknown_cause() -> None:
     """What a check-then-insert consumer left tells nothing of its delivery."""
     store = MemoryStore()
     store.put_if(Record(partition_key("", "k"), State.DONE, NO_VERSION, 0, 0, None), None)
-    assert consume(store, record("m", envelope("k"))) == [(Fate.ALREADY_DONE, Cause.UNKNOWN)]
+    assert consume(store, record("m", envelope("k"))) == [
+        (MessageStatus.ALREADY_DONE, Cause.UNKNOWN)
+    ]
 
 
 def test_claim_alone_tells_the_cause() -> None:
@@ -207,14 +219,14 @@ def test_what_is_no_duplicate_has_no_cause() -> None:
     """Neither a first delivery, nor one that failed, nor one that was not protected."""
     store = MemoryStore()
     assert consume(store, record("m", "no json"), record("n", envelope("k"))) == [
-        (Fate.KEY_MISSING, None),
-        (Fate.COMPLETED, None),
+        (MessageStatus.KEY_MISSING, None),
+        (MessageStatus.COMPLETED, None),
     ]
     seen = Seen()
     Deduplicator(store, Config(disabled=True), on_outcome=seen).process_batch(
         batch(record("n", envelope("k"))), lambda _: None
     )
-    assert seen.told() == [(Fate.UNPROTECTED, None)]
+    assert seen.told() == [(MessageStatus.UNPROTECTED, None)]
 
 
 def test_on_outcome_is_called_once_a_message_and_changes_nothing(

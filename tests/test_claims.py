@@ -18,7 +18,7 @@ from cxone_idem import (
     MemoryStore,
     StoreError,
 )
-from cxone_idem.aio import AsyncDeduplicator
+from cxone_idem.aio.deduplicator import AsyncDeduplicator
 from cxone_idem.record import State, partition_key
 from tests.failing_store import FailingStore
 from tests.sqs_events import batch_of, failed
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxone_idem import Claimed
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
     from tests.clocks import MovableClock
 
 DAY_SECONDS = 86_400
@@ -150,7 +150,7 @@ class Interrupting:
         self._callback = callback
         self._writes = 0
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         self._writes += 1
         if self._writes == 2:
             self._callback()

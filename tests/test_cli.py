@@ -17,10 +17,10 @@ from botocore.session import Session
 from cxone_idem import Config, Deduplicator
 from cxone_idem.cli.app import COMMANDS, cli
 from cxone_idem.cli.output import Exit, describe, duration, format_time, print_json, print_table
-from cxone_idem.dynamodb_answer import from_response
-from cxone_idem.dynamodb_reader import RecordReader
 from cxone_idem.record import NO_VERSION, Origin, Record, State
 from cxone_idem.setting import variable
+from cxone_idem.stores.dynamodb_admin import RecordReader
+from cxone_idem.stores.dynamodb_errors import from_response
 from tests.command import Said, run
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_show_as_json_is_the_record(items: Any, call: Callable[..., Said]) -> No
     with_namespace.claim("k")
     with_namespace.complete("k")
     said = call("show", "k", "--json", CXONE_IDEM_NAMESPACE="mine")
-    record = RecordReader(Config(table=items.name), items.client).look("mine#k").record
+    record = RecordReader(Config(table=items.name), items.client).get("mine#k").record
     assert record
     assert said.data["state"] == "DONE"
     assert {name: said.data[name] for name in ("version", "done_at_ms", "expires_at")} == {
@@ -135,7 +135,7 @@ def test_a_look_misses_no_write(items: Any) -> None:
     items.client.meta.events.register(
         "provide-client-params.dynamodb.GetItem", lambda params, **_: asked.append(params)
     )
-    RecordReader(Config(table=items.name), items.client).look("k")
+    RecordReader(Config(table=items.name), items.client).get("k")
     assert [each["ConsistentRead"] for each in asked] == [True]
 
 
@@ -314,14 +314,14 @@ def test_release_never_writes_over_what_it_has_not_seen(
 ) -> None:
     """Another worker takes over while the question stands: its claim is left as it is."""
     lapsed(items, "k")
-    look = RecordReader.look
+    get = RecordReader.get
 
-    def look_then_lose(self: RecordReader, partition_key: str) -> Any:
-        seen = look(self, partition_key)
+    def get_then_lose(self: RecordReader, partition_key: str) -> Any:
+        seen = get(self, partition_key)
         assert deduplicator(items).claim("k")
         return seen
 
-    monkeypatch.setattr(RecordReader, "look", look_then_lose)
+    monkeypatch.setattr(RecordReader, "get", get_then_lose)
     said = call("release", "k", "--yes")
     assert said.exit is Exit.REFUSED
     assert "changed in the meantime" in said.err

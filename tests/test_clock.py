@@ -14,8 +14,8 @@ from tests.engines import MemoryTable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxone_idem.protocol.store import PutResult, Store
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer, Store
 
 LEASE_SECONDS = 60
 
@@ -112,7 +112,7 @@ class Slow:
         self._trip = trip
         self.requests = 0
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         self.requests += 1
         self._true.advance(self._trip(self.requests))
         return self._inner.put_if(record, expected_version)
@@ -149,7 +149,7 @@ class Overtaken:
         self._inner = inner
         self._other: Deduplicator | None = other
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         answer = self._inner.put_if(record, expected_version)
         if self._other is not None:
             other, self._other = self._other, None

@@ -10,15 +10,16 @@ from click.testing import CliRunner
 
 from cxone_idem import Deduplicator, MemoryStore
 from cxone_idem.cli.app import cli
-from cxone_idem.consumer import Consumer
 from cxone_idem.errors import QueueError
-from cxone_idem.sqs_queue import SqsQueue
+from cxone_idem.runtime import Runtime
+from cxone_idem.sqs.consumer import Consumer, ServedQueue
+from cxone_idem.sqs.queue import SqsQueue
 from tests.sqs_events import QUEUE_ARN, record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cxone_idem.visibility import Change
+    from cxone_idem.sqs.queue import VisibilityChange
 
 HANDLERS = """
 import functools
@@ -134,7 +135,7 @@ class FlakyQueue(SqsQueue):
         self._there = False
         return {}
 
-    def change_visibility(self, _: list[Change]) -> dict[str, str]:  # type: ignore[override]
+    def change_visibility(self, _: list[VisibilityChange]) -> dict[str, str]:  # type: ignore[override]
         self._fail("change_visibility")
         return {}
 
@@ -154,11 +155,9 @@ def test_whatever_a_poll_raises_the_next_one_comes(
     queue = FlakyQueue(fails_at)
     queue.consumer = Consumer(
         Deduplicator(MemoryStore()),
-        queue,
-        queue,
+        ServedQueue(queue, queue),
         ran.append,
-        sleep=naps.append,
-        share=lambda: 1.0,
+        runtime=Runtime(sleep=naps.append, random=lambda: 1.0),
     )
     queue.consumer.run()
     assert len(ran) == 1

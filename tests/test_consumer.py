@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from cxone_idem import Claimed, Deduplicator, MemoryStore
+from cxone_idem.claims.invocation import Invocation
 from cxone_idem.cli.app import cli
-from cxone_idem.consumer import Consumer
 from cxone_idem.errors import QueueError
-from cxone_idem.invocation import Invocation
 from cxone_idem.record import State
-from cxone_idem.service import Service
-from cxone_idem.sqs_queue import SqsQueue, open_queue
+from cxone_idem.runtime import Runtime
+from cxone_idem.sqs.consumer import Consumer, ServedQueue, Service
+from cxone_idem.sqs.queue import SqsQueue, open_queue
 from examples import ecs_consumer
 from tests.failing_store import FailingStore
 from tests.queues import Polled, TestQueue, sqs_on
@@ -69,13 +69,13 @@ def consumer_of(
     **options: Any,
 ) -> Consumer:
     """Return a consumer that stops when its queue is empty; what failed comes back at once."""
+    batch_size = options.pop("batch_size", 10)
     polled = Polled(queue, failures)
     consumer = Consumer(
         deduplicator or Deduplicator(MemoryStore()),
-        SqsQueue(queue.client, queue.url),
-        polled,
+        ServedQueue(SqsQueue(queue.client, queue.url), polled, batch_size, poll_seconds=0),
         process_event,
-        **{"poll_seconds": 0, "share": lambda: 0.0, **options},
+        runtime=Runtime(**{"random": lambda: 0.0, **options}),
     )
     polled.when_empty = consumer.service.stop
     return consumer
@@ -106,7 +106,7 @@ def test_what_failed_is_hidden_for_its_back_off(queue: TestQueue) -> None:
     """With any other luck it is not there at once."""
     handler = Handler("a")
     queue.send(envelope("a"))
-    consumer_of(queue, handler, share=lambda: 0.5).run()
+    consumer_of(queue, handler, random=lambda: 0.5).run()
     assert handler.keys == ["a"]
     assert queue.counts() == (0, 1)
 
@@ -160,7 +160,7 @@ def test_sqs_may_be_away_for_a_while(queue: TestQueue, caplog: pytest.LogCapture
     handler = Handler()
     naps: list[float] = []
     queue.send(envelope("a"))
-    consumer_of(queue, handler, failures=7, sleep=naps.append, share=lambda: 1.0).run()
+    consumer_of(queue, handler, failures=7, sleep=naps.append, random=lambda: 1.0).run()
     assert handler.keys == ["a"]
     assert sum(naps) == 1 + 2 + 4 + 8 + 16 + 32 + 32
     assert max(naps) <= 1
@@ -176,7 +176,7 @@ def test_a_rest_ends_with_a_stop(queue: TestQueue) -> None:
         if len(naps) == 10:
             consumer.service.stop()
 
-    consumer = consumer_of(queue, Handler(), failures=99, sleep=nap, share=lambda: 1.0)
+    consumer = consumer_of(queue, Handler(), failures=99, sleep=nap, random=lambda: 1.0)
     consumer.run()
     assert len(naps) == 10
 

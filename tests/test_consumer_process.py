@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import AlreadyDone, Config, Deduplicator, DynamoDBStore
-from cxone_idem.consumer import Consumer
+from cxone_idem.sqs.consumer import Consumer, ServedQueue
 from tests.engines import DynamoDBTable, send
 from tests.queues import Polled, TestQueue, sqs_on
 from tests.sqs_events import envelope
@@ -153,7 +153,7 @@ def test_what_a_killed_process_had_is_taken_over(stage: Stage) -> None:
         consumer.service.stop()
 
     polled = Polled(stage.queue)
-    consumer = Consumer(deduplicator, polled, polled, process_event)
+    consumer = Consumer(deduplicator, ServedQueue(polled, polled), process_event)
     polled.when_empty = consumer.service.stop
     consumer.run()
     assert keys == ["a"]

@@ -10,11 +10,11 @@ import pytest
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore
 from cxone_idem.cli.output import Exit
-from cxone_idem.dead_letters import DeadLetters, Verdict, judge
-from cxone_idem.dynamodb_reader import RecordReader
 from cxone_idem.errors import QueueError
 from cxone_idem.record import NO_VERSION, Record, State
-from cxone_idem.sqs_queue import SqsQueue
+from cxone_idem.sqs.dead_letters import DeadLetters, Verdict, decide
+from cxone_idem.sqs.queue import SqsQueue
+from cxone_idem.stores.dynamodb_admin import RecordReader
 from tests.command import Said, run
 from tests.engines import DynamoDBTable, send
 from tests.queues import TestQueue, sqs_on
@@ -51,14 +51,14 @@ def test_only_what_is_surely_done_is_dropped(
     seen: Record | None, fingerprint: str | None, expected: Verdict
 ) -> None:
     """Within its retention, and of the same content; everything else is worth another delivery."""
-    assert judge(seen, fingerprint, NOW_MS)[0] is expected
+    assert decide(seen, fingerprint, NOW_MS)[0] is expected
 
 
 def test_what_may_not_be_tried_again_is_kept() -> None:
     """Sent back, it would fail unrun; without a cap it is worth another delivery."""
     released = record(State.RELEASED)
-    assert judge(released, None, NOW_MS, max_attempts=1)[0] is Verdict.KEEP
-    assert judge(released, None, NOW_MS, max_attempts=2)[0] is Verdict.SEND_BACK
+    assert decide(released, None, NOW_MS, max_attempts=1)[0] is Verdict.KEEP
+    assert decide(released, None, NOW_MS, max_attempts=2)[0] is Verdict.SEND_BACK
 
 
 class Killed(BaseException):
@@ -243,7 +243,7 @@ def test_sent_twice_a_fifo_message_is_there_once(sqs: Any) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["no key", "foreign item", "no source"])
-def test_what_cannot_be_judged_or_sent_is_kept(sqs: Any, trouble: str) -> None:
+def test_what_cannot_be_decided_or_sent_is_kept(sqs: Any, trouble: str) -> None:
     """Its neighbours are settled all the same, and the reason is told."""
     stage = Stage(sqs)
     stage.do("a")

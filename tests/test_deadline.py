@@ -12,9 +12,9 @@ import boto3
 import pytest
 from botocore.config import Config as ClientConfig
 
-from cxone_idem import AlreadyDone, Deduplicator, DynamoDBStore, Fate, StoreError, once
-from cxone_idem.aio import AsyncDeduplicator
-from cxone_idem.testing import FakeContext, failed_ids, sqs_event_of
+from cxone_idem import AlreadyDone, Deduplicator, DynamoDBStore, MessageStatus, StoreError, once
+from cxone_idem.aio.deduplicator import AsyncDeduplicator
+from cxone_idem.testing.events import FakeContext, failed_ids, sqs_event_of
 from examples.local_stack import free_port
 from tests.scripted_dynamodb import (
     ScriptedDynamoDB,
@@ -95,7 +95,7 @@ def test_completions_that_cannot_be_written_are_remembered_in_time(
     event = sqs_event_of(*"abcdefghij")
     assert failed_ids(worker.process_batch(event, ran.append, context=context)) == []
     assert context.get_remaining_time_in_millis() > 0
-    assert {outcome.fate for outcome in outcomes} == {Fate.UNRECORDED}
+    assert {outcome.status for outcome in outcomes} == {MessageStatus.UNRECORDED}
     assert len(caplog.records) == 10
     dynamodb.script = well
     assert failed_ids(worker.process_batch(event, ran.append, context=Invocation())) == []

@@ -17,9 +17,9 @@ from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 from cxone_idem import Cause, Config, Deduplicator, MemoryStore
 from cxone_idem.cli.log_reader import LogReader
 from cxone_idem.cli.output import Exit
-from cxone_idem.item import Layout
-from cxone_idem.outcome_log import FIELD
 from cxone_idem.record import Origin, Record, State
+from cxone_idem.sqs.logs import FIELD
+from cxone_idem.stores.dynamodb_item import Layout
 from tests.clocks import MovableClock, TellsTime
 from tests.command import run
 from tests.readme import code_blocks
@@ -238,7 +238,7 @@ def _one(day: Day) -> None:
 
 def test_what_waits_is_counted_when_it_comes_back() -> None:
     """A key in progress is no duplicate yet."""
-    line = {"cxone_idem": {"fate": "in_progress", "cause": "sqs_redelivered", "key": "k"}}
+    line = {"cxone_idem": {"status": "in_progress", "cause": "sqs_redelivered", "key": "k"}}
     said = run(["duplicates", "--json"], json.dumps(line))
     assert said.exit is Exit.OK
     assert said.data["duplicates"] == 0
@@ -314,7 +314,7 @@ def test_a_terminal_gets_a_table_and_bars(monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_times_are_read_as_formatters_write_them(written: object, at_ms: int) -> None:
     """Without a legible time the message's own counts."""
-    fields = {"fate": "same_batch", "cause": "unknown", "key": "k", "sent_at_ms": 7}
+    fields = {"status": "same_batch", "cause": "unknown", "key": "k", "sent_at_ms": 7}
     log = LogReader(Layout())
     log.read([json.dumps({"timestamp": written, "cxone_idem": fields})])
     (duplicate,) = log.duplicates
@@ -327,7 +327,9 @@ def test_times_are_read_as_formatters_write_them(written: object, at_ms: int) ->
 def test_periods_fit_a_screen(span_seconds: int, rows: int) -> None:
     """Minutes for an hour, hours for a day, days for what is longer."""
     lines = [
-        json.dumps({"cxone_idem": {"fate": "same_batch", "cause": "unknown", "sent_at_ms": at_ms}})
+        json.dumps(
+            {"cxone_idem": {"status": "same_batch", "cause": "unknown", "sent_at_ms": at_ms}}
+        )
         for at_ms in (0, span_seconds * 1000)
     ]
     said = run(["duplicates"], "\n".join(lines))

@@ -24,11 +24,12 @@ from cxone_idem import (
     once,
 )
 from cxone_idem.cli.output import origin as origin_in_words
-from cxone_idem.dynamodb_answer import Source, read_item
-from cxone_idem.errors import OtherContentError, legible, quoted, shortened
-from cxone_idem.item import Layout
-from cxone_idem.outcome_log import FIELD
+from cxone_idem.errors import FingerprintMismatchError
 from cxone_idem.record import Record, State
+from cxone_idem.sqs.logs import FIELD
+from cxone_idem.stores.dynamodb_errors import Source, read_item
+from cxone_idem.stores.dynamodb_item import Layout
+from cxone_idem.text import legible, quoted, shortened
 from tests.failing_store import FailingStore
 from tests.sqs_events import Context, batch, envelope, failed, record
 from tests.strict_store import StrictStore
@@ -190,7 +191,7 @@ def _errors(text: str) -> list[IdemError]:
         AttemptsExhaustedError(text, 1, done),
         ClaimLostError(text, "gone"),
         InProgressError(text, 1, done),
-        OtherContentError(text, done, origin),
+        FingerprintMismatchError(text, done, origin),
         ResultMissingError(text),
     ]
 

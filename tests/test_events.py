@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxone_idem import Config, Deduplicator, KeyMissingError, MemoryStore, once
-from cxone_idem.canonical import number_text
-from cxone_idem.events import find_key, parse_envelope, parse_exactly
+from cxone_idem.events.canonical import number_text
+from cxone_idem.events.envelope import parse_envelope, parse_exactly
+from cxone_idem.events.key import find_key
 from tests.sqs_events import batch, envelope, failed, record
 
 fuzz = settings(derandomize=True, deadline=None, database=None)

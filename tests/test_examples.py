@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import Claimed, Deduplicator, InProgressError
-from cxone_idem.testing import Rehearsal
+from cxone_idem.testing.rehearsal import Rehearsal
 from examples.demo.__main__ import mistakes
 from examples.demo.race import Figures, Takeover, figures, naive
 from examples.demo.workers import Job

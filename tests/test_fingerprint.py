@@ -14,15 +14,15 @@ from cxone_idem import (
     ConfigError,
     Deduplicator,
     DynamoDBStore,
-    Fate,
+    MessageStatus,
     Outcome,
     StoreError,
     once,
 )
-from cxone_idem.errors import OtherContentError
-from cxone_idem.events import NOTHING_FOUND, find_fingerprint, fingerprint_of
+from cxone_idem.errors import FingerprintMismatchError
+from cxone_idem.events.fingerprint import NOTHING_FOUND, find_fingerprint, fingerprint_of
+from cxone_idem.protocol.store import ConditionalPut, PutResult
 from cxone_idem.record import Record, State
-from cxone_idem.store import Answer, Write
 from tests.clocks import MovableClock, TellsTime
 from tests.engines import MemoryTable
 from tests.failing_store import FailingStore
@@ -57,14 +57,16 @@ class Consumer:
     def _run(self, event: dict[str, Any]) -> None:
         self.ran.append(event["detail"]["conversationId"])
 
-    def fates(self) -> list[Fate]:
-        return [outcome.fate for outcome in self.outcomes]
+    def fates(self) -> list[MessageStatus]:
+        return [outcome.status for outcome in self.outcomes]
 
 
 class Grouped(StrictStore):
     """A store that takes many writes in one request."""
 
-    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer | StoreError]:
+    def put_many(
+        self, writes: Sequence[ConditionalPut], *_: object
+    ) -> list[PutResult | StoreError]:
         return [self.put_if(*write) for write in writes]
 
 
@@ -79,9 +81,9 @@ def test_done_for_another_event_fails_and_is_told(
     others = [message(f"n{number}", "conv-3", f"key-{number}") for number in range(neighbours)]
     assert other.consume(message("m2", "conv-2"), *others) == ["m2"]
     assert other.ran == ["conv-3"] * neighbours
-    assert other.fates()[0] is Fate.OTHER_CONTENT
+    assert other.fates()[0] is MessageStatus.FINGERPRINT_MISMATCH
     assert other.outcomes[0].cause is Cause.NOT_A_DUPLICATE
-    assert isinstance(other.outcomes[0].error, OtherContentError)
+    assert isinstance(other.outcomes[0].error, FingerprintMismatchError)
     assert "is no duplicate" in caplog.text
     assert "conv-" not in caplog.text
 
@@ -95,7 +97,7 @@ def test_a_duplicate_of_the_same_content_is_still_one() -> None:
     second = Consumer(store)
     assert second.consume(message("m4", "conv-1")) == []
     assert first.ran == ["conv-1"]
-    assert second.fates() == [Fate.ALREADY_DONE]
+    assert second.fates() == [MessageStatus.ALREADY_DONE]
 
 
 def test_other_content_in_the_same_batch_fails() -> None:
@@ -103,7 +105,7 @@ def test_other_content_in_the_same_batch_fails() -> None:
     consumer = Consumer(StrictStore())
     assert consumer.consume(message("m", "conv-1"), message("m2", "conv-2")) == ["m2"]
     assert consumer.ran == ["conv-1"]
-    assert consumer.fates() == [Fate.COMPLETED, Fate.OTHER_CONTENT]
+    assert consumer.fates() == [MessageStatus.COMPLETED, MessageStatus.FINGERPRINT_MISMATCH]
 
 
 def test_other_content_of_a_key_this_batch_found_done_fails() -> None:
@@ -112,7 +114,7 @@ def test_other_content_of_a_key_this_batch_found_done_fails() -> None:
     Consumer(store).consume(message("m", "conv-1"))
     consumer = Consumer(store)
     assert consumer.consume(message("m2", "conv-1"), message("m3", "conv-2")) == ["m3"]
-    assert consumer.fates() == [Fate.ALREADY_DONE, Fate.OTHER_CONTENT]
+    assert consumer.fates() == [MessageStatus.ALREADY_DONE, MessageStatus.FINGERPRINT_MISMATCH]
 
 
 def test_other_content_of_a_key_this_process_knows_done_fails() -> None:
@@ -120,7 +122,7 @@ def test_other_content_of_a_key_this_process_knows_done_fails() -> None:
     consumer = Consumer(StrictStore())
     consumer.consume(message("m", "conv-1"))
     assert consumer.consume(message("m2", "conv-2")) == ["m2"]
-    assert consumer.fates() == [Fate.OTHER_CONTENT]
+    assert consumer.fates() == [MessageStatus.FINGERPRINT_MISMATCH]
 
 
 def test_other_content_of_a_key_found_done_elsewhere_is_remembered() -> None:
@@ -131,7 +133,7 @@ def test_other_content_of_a_key_found_done_elsewhere_is_remembered() -> None:
     assert consumer.consume(message("m2", "conv-2")) == ["m2"]
     assert store.requests == 3
     assert consumer.consume(message("m3", "conv-1")) == []
-    assert consumer.fates() == [Fate.ALREADY_DONE]
+    assert consumer.fates() == [MessageStatus.ALREADY_DONE]
     assert store.requests == 3
 
 
@@ -141,9 +143,9 @@ def test_other_content_of_a_completion_still_unrecorded_fails() -> None:
     consumer = Consumer(store)
     store.fails = State.DONE
     consumer.consume(message("m", "conv-1"))
-    assert consumer.fates() == [Fate.UNRECORDED]
+    assert consumer.fates() == [MessageStatus.UNRECORDED]
     assert consumer.consume(message("m2", "conv-2")) == ["m2"]
-    assert consumer.fates() == [Fate.OTHER_CONTENT]
+    assert consumer.fates() == [MessageStatus.FINGERPRINT_MISMATCH]
     assert consumer.consume(message("m3", "conv-1")) == []
 
 
@@ -154,9 +156,9 @@ def test_other_content_in_progress_elsewhere_fails_as_such() -> None:
     assert claim
     consumer = Consumer(store)
     assert consumer.consume(message("m", "conv-2")) == ["m"]
-    assert consumer.fates() == [Fate.OTHER_CONTENT]
+    assert consumer.fates() == [MessageStatus.FINGERPRINT_MISMATCH]
     assert consumer.consume(message("m", "conv-1")) == ["m"]
-    assert consumer.fates() == [Fate.IN_PROGRESS]
+    assert consumer.fates() == [MessageStatus.IN_PROGRESS]
 
 
 def test_what_nobody_did_is_taken_over_whatever_its_content(clock: MovableClock) -> None:
@@ -193,7 +195,7 @@ def test_claim_alone_compares_what_it_is_given() -> None:
     duplicate = deduplicator.claim("k", fingerprint="conv-1")
     assert not duplicate
     assert "conv-1" not in str(duplicate.record)
-    with pytest.raises(OtherContentError, match="CXONE_IDEM_KEY"):
+    with pytest.raises(FingerprintMismatchError, match="CXONE_IDEM_KEY"):
         deduplicator.claim("k", fingerprint="conv-2")
     assert not deduplicator.claim("k")
     assert deduplicator.claim("l", fingerprint={"any": ["JSON", 1]})
@@ -210,7 +212,7 @@ def test_a_decorated_function_compares_too() -> None:
 
     for conversation in ("conv-1", "conv-1"):
         process_event(json.loads(message("m", conversation)["body"]))
-    with pytest.raises(OtherContentError):
+    with pytest.raises(FingerprintMismatchError):
         process_event(json.loads(message("m", "conv-2")["body"]))
     assert ran == ["conv-1"]
     assert failed(deduplicator.process_batch(batch(message("m", "conv-2")), print)) == ["m"]
@@ -253,7 +255,7 @@ def test_two_conversations_or_types_that_share_a_key_fail_by_default(
     assert failed(deduplicator.process_batch(batch(*records), ran.append)) == ["m1"]
     for process in (deduplicator, Deduplicator(store)):
         assert failed(process.process_batch(batch(*records), ran.append)) == ["m1"]
-        with pytest.raises(OtherContentError):
+        with pytest.raises(FingerprintMismatchError):
             once(deduplicator=process)(ran.append)(events[1])
     assert ran == [events[0]]
     assert "CXONE_IDEM_FINGERPRINT" in caplog.text
@@ -307,7 +309,11 @@ def test_a_key_that_many_events_have_loses_none(key: str) -> None:
     records = [message(f"m{number}", f"conv-{number}", key) for number in range(3)]
     consumer = Consumer(StrictStore(), Config())
     assert consumer.consume(*records) == ["m1", "m2"]
-    assert consumer.fates() == [Fate.COMPLETED, Fate.OTHER_CONTENT, Fate.OTHER_CONTENT]
+    assert consumer.fates() == [
+        MessageStatus.COMPLETED,
+        MessageStatus.FINGERPRINT_MISMATCH,
+        MessageStatus.FINGERPRINT_MISMATCH,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -359,8 +365,8 @@ def test_every_engine_keeps_the_fingerprint(items: Any) -> None:
     assert first.consume(message("m", "conv-1"), message("n", "conv-1", "l")) == []
     second = Consumer(DynamoDBStore(items.name, items.client))
     assert second.consume(message("m2", "conv-2"), message("n2", "conv-1", "l")) == ["m2"]
-    assert second.fates() == [Fate.OTHER_CONTENT, Fate.ALREADY_DONE]
-    with pytest.raises(OtherContentError):
+    assert second.fates() == [MessageStatus.FINGERPRINT_MISMATCH, MessageStatus.ALREADY_DONE]
+    with pytest.raises(FingerprintMismatchError):
         Deduplicator(DynamoDBStore(items.name, items.client)).claim("k", fingerprint="conv-2")
 
 
@@ -368,8 +374,10 @@ def test_a_record_written_without_a_fingerprint_keeps_none_of_an_older_one(items
     """A batch's update takes the attribute away."""
     store = DynamoDBStore(items.name, items.client)
     old = Record("a", State.IN_PROGRESS, "v1", 1, 1000, 2_000_000_000, fingerprint="f")
-    writes = [Write(old, None), Write(replace(old, partition_key="b"), None)]
+    writes = [ConditionalPut(old, None), ConditionalPut(replace(old, partition_key="b"), None)]
     store.put_many(writes)
     bare = replace(old, version="v2", fingerprint=None)
-    store.put_many([Write(bare, "v1"), Write(replace(bare, partition_key="b"), "v1")])
+    store.put_many(
+        [ConditionalPut(bare, "v1"), ConditionalPut(replace(bare, partition_key="b"), "v1")]
+    )
     assert "fingerprint" not in items.item("a")

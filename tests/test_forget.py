@@ -18,16 +18,16 @@ from cxone_idem import (
     MemoryStore,
     StoreError,
 )
-from cxone_idem.aio import AsyncDeduplicator
+from cxone_idem.aio.deduplicator import AsyncDeduplicator
 from cxone_idem.record import State
-from cxone_idem.testing import Rehearsal
+from cxone_idem.testing.rehearsal import Rehearsal
 from tests.clocks import MovableClock, TellsTime
 from tests.failing_store import FailingStore
 from tests.sqs_events import batch_of, failed
 
 if TYPE_CHECKING:
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
 
 LEASE_SECONDS = 60
 PAST_THE_LEASE_SECONDS = LEASE_SECONDS + 3 + 1
@@ -139,7 +139,7 @@ class Interfering:
         self.memory = MemoryStore()
         self._acts = acts
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         if record.state is State.RELEASED and self._acts:
             self._acts.pop()(self.memory)
         return self.memory.put_if(record, expected_version)

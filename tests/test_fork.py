@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import Deduplicator, DynamoDBStore, StoreError, aligner
-from cxone_idem.item import Layout
+from cxone_idem import Deduplicator, DynamoDBStore, StoreError
 from cxone_idem.record import Record, State
-from cxone_idem.testing import failed_ids, sqs_event_of
+from cxone_idem.runtime import Runtime
+from cxone_idem.sqs import visibility
+from cxone_idem.stores.dynamodb_item import Layout
+from cxone_idem.testing.events import failed_ids, sqs_event_of
 from tests.scripted_dynamodb import ScriptedDynamoDB
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def test_an_answer_about_another_key_is_never_believed(
         return 400, {"__type": code, "Item": other}
 
     dynamodb.script = script
-    store = DynamoDBStore("t", sleep=lambda _: None)
+    store = DynamoDBStore("t", runtime=Runtime(sleep=lambda _: None))
     worker = Deduplicator(store)
     with pytest.raises(StoreError, match="another key") as caught:
         worker.claim("k")
@@ -85,10 +87,10 @@ def test_the_visibility_client_is_not_inherited_either(monkeypatch: pytest.Monke
         made.append(object())
         return made[-1]
 
-    monkeypatch.setattr(aligner, "create_client", make)
-    one = aligner.Aligner()
+    monkeypatch.setattr(visibility, "create_sqs_client", make)
+    one = visibility.VisibilityUpdater()
     parent = os.getpid()
-    monkeypatch.setattr("cxone_idem.aws_client.os.getpid", lambda: parent + 1)
+    monkeypatch.setattr("cxone_idem.stores.aws_client.os.getpid", lambda: parent + 1)
     client = one._client()  # noqa: SLF001 -- an object of its own is all that there is to see
     assert client is one._client()  # noqa: SLF001
     assert len(made) == 2

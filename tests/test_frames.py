@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import Config, Deduplicator, Fate, MemoryStore, StoreError
-from cxone_idem.aio import AsyncDeduplicator
+from cxone_idem import Config, Deduplicator, MemoryStore, MessageStatus, StoreError
+from cxone_idem.aio.deduplicator import AsyncDeduplicator
 from cxone_idem.record import State
 from tests.sqs_events import batch_of, failed
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cxone_idem import Outcome
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
 
 Event = dict[str, Any]
 
@@ -161,7 +161,7 @@ class Broken(MemoryStore):
         super().__init__()
         self._states = states
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         if record.state in self._states:
             problem = "there is no such table"
             raise StoreError(problem, "t", "PutItem", retryable=False)
@@ -169,25 +169,25 @@ class Broken(MemoryStore):
 
 
 @pytest.mark.parametrize(
-    ("fate", "states"),
+    ("status", "states"),
     [
-        (Fate.HANDLER_FAILED, []),
-        (Fate.HANDLER_FAILED, [State.RELEASED]),
-        (Fate.STORE_FAILED, [State.IN_PROGRESS]),
-        (Fate.UNRECORDED, [State.DONE]),
+        (MessageStatus.HANDLER_FAILED, []),
+        (MessageStatus.HANDLER_FAILED, [State.RELEASED]),
+        (MessageStatus.STORE_FAILED, [State.IN_PROGRESS]),
+        (MessageStatus.UNRECORDED, [State.DONE]),
     ],
 )
-def test_nor_is_an_error_kept(fate: Fate, states: list[State]) -> None:
+def test_nor_is_an_error_kept(status: MessageStatus, states: list[State]) -> None:
     """Nothing in the library goes round in a circle with it: outcomes go with the batch."""
     errors: list[weakref.ref[BaseException]] = []
 
     def look(outcome: Outcome) -> None:
-        assert outcome.fate is fate
+        assert outcome.status is status
         assert outcome.error is not None
         errors.append(weakref.ref(outcome.error))
 
     deduplicator = Deduplicator(Broken(*states), on_outcome=look)
-    handler = Handler(raises if fate is Fate.HANDLER_FAILED else returns)
+    handler = Handler(raises if status is MessageStatus.HANDLER_FAILED else returns)
     with unlogged(), suppress(StoreError):
         deduplicator.process_batch(batch_of("a", "b"), handler.plain)
     assert [ref() for ref in errors] == [None] * 2

@@ -22,9 +22,10 @@ from cxone_idem import (
     KeyMissingError,
     MemoryStore,
 )
-from cxone_idem.events import find_key, parse_exactly
-from cxone_idem.item import Layout
+from cxone_idem.events.envelope import parse_exactly
+from cxone_idem.events.key import find_key
 from cxone_idem.setting import PREFIX, variable
+from cxone_idem.stores.dynamodb_item import Layout
 from tests import bad_input
 from tests.sqs_events import batch, envelope, failed, record
 from tests.strict_store import StrictStore

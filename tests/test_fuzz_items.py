@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cxone_idem import AlreadyDone, Deduplicator, IdemError
-from cxone_idem.item import ForeignItemError, Layout
 from cxone_idem.record import Origin, Record, State
+from cxone_idem.stores.dynamodb_item import ForeignItemError, Layout
 from tests import bad_input
 from tests.sqs_events import batch, batch_of, envelope, failed, record
 

@@ -11,11 +11,11 @@ import pytest
 
 from cxone_idem import AlreadyDone, Claimed, Config, Deduplicator, InProgressError, MemoryStore
 from cxone_idem.errors import QueueError
-from cxone_idem.heartbeat import Heartbeat
 from cxone_idem.record import State
-from cxone_idem.service import Service
-from cxone_idem.sqs_queue import SqsQueue
-from cxone_idem.visibility import VISIBILITY_MAX_SECONDS
+from cxone_idem.sqs.consumer import Service
+from cxone_idem.sqs.heartbeat import Heartbeat
+from cxone_idem.sqs.queue import SqsQueue
+from cxone_idem.sqs.visibility import VISIBILITY_MAX_SECONDS
 from tests.clocks import MovableClock, TellsTime
 from tests.failing_store import FailingStore
 from tests.queues import TestQueue, sqs_on
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
+    from cxone_idem.protocol.held_claim import HeldClaim
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
-    from cxone_idem.visibility import Change
+    from cxone_idem.sqs.queue import VisibilityChange
 
 LEASE_SECONDS = 60
 CONFIG = Config(lease_seconds=LEASE_SECONDS)
@@ -67,11 +68,11 @@ class KeptMessages:
     url = "http://127.0.0.1/q"
 
     def __init__(self) -> None:
-        self.asked: list[list[Change]] = []
+        self.asked: list[list[VisibilityChange]] = []
         self.trouble: QueueError | None = None
         self.refused: dict[str, str] = {}
 
-    def change_visibility(self, changes: list[Change]) -> dict[str, str]:
+    def change_visibility(self, changes: list[VisibilityChange]) -> dict[str, str]:
         self.asked.append(changes)
         if self.trouble:
             raise self.trouble
@@ -87,7 +88,7 @@ class Work:
         self.beats = Beats()
         self.messages = KeptMessages()
         self.mine = self.worker()
-        self.heartbeat = Heartbeat(self.mine, self.messages, self.beats)  # type: ignore[arg-type]
+        self.heartbeat = Heartbeat(self.mine.claims, self.messages, self.beats)  # type: ignore[arg-type]
 
     def worker(self) -> Deduplicator:
         return Deduplicator(self.store, CONFIG, now=self.clock)
@@ -103,8 +104,8 @@ class Work:
             {"messageId": key, "receiptHandle": key, "body": envelope_text(key)} for key in keys
         ]
         with self.heartbeat.keeping(keys):
-            outcomes = self.mine.settle(batch(*records), process, Service())
-        return [outcome.fate.value for outcome in outcomes]
+            outcomes = self.mine.batches.settle(batch(*records), process, Service())
+        return [outcome.status.value for outcome in outcomes]
 
 
 def envelope_text(key: str) -> str:
@@ -192,18 +193,18 @@ def test_a_claim_settled_meanwhile_is_not_taken_for_lost(
     work: Work, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Between listing the claims and extending them, work goes on."""
-    listed = work.mine.open_claims
+    listed = work.mine.claims.open_claims
 
-    def stale() -> list[Claimed]:
+    def stale() -> list[HeldClaim]:
         claims = listed()
         for claim in claims:
-            work.mine.complete(claim)
+            work.mine.claims.complete(claim)
         return claims
 
     def process(_: Any) -> None:
-        work.mine.open_claims = stale  # type: ignore[method-assign]
+        work.mine.claims.open_claims = stale  # type: ignore[method-assign]
         work.beats.beat()
-        work.mine.open_claims = listed  # type: ignore[method-assign]
+        work.mine.claims.open_claims = listed  # type: ignore[method-assign]
 
     assert work.run(process, "a") == ["completed"]
     assert "lost" not in caplog.text
@@ -234,7 +235,7 @@ class HookedStore(MemoryStore):
         super().__init__()
         self.error: type[BaseException] | None = None
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         if self.error is not None and record.partition_key == "a":
             raise self.error
         return super().put_if(record, expected_version)
@@ -271,7 +272,7 @@ def test_whatever_hiding_raises_the_leases_are_kept(
 ) -> None:
     """A beat that could not hide messages is told, and is not the last."""
 
-    def raises(changes: list[Change]) -> dict[str, str]:  # noqa: ARG001 -- by contract
+    def raises(changes: list[VisibilityChange]) -> dict[str, str]:  # noqa: ARG001 -- by contract
         raise error
 
     def process(_: Any) -> None:
@@ -311,18 +312,18 @@ def test_work_that_is_done_but_unrecorded_is_not_extended(clock: MovableClock) -
     work = Work(store, clock)
     store.fails = State.DONE
     assert work.run(lambda _: None, "a") == ["unrecorded"]
-    assert work.mine.open_claims() == []
+    assert work.mine.claims.open_claims() == []
     store.fails = None
-    work.mine.record_unrecorded()
+    work.mine.claims.record_pending()
     assert isinstance(work.worker().claim("a"), AlreadyDone)
 
 
 def test_a_beat_under_way_is_over_before_its_batch_ends(work: Work) -> None:
     """Or it would hide again what has just been given back to the queue."""
     hiding, over = Event(), Event()
-    hidden: list[list[Change]] = []
+    hidden: list[list[VisibilityChange]] = []
 
-    def hide(changes: list[Change]) -> dict[str, str]:
+    def hide(changes: list[VisibilityChange]) -> dict[str, str]:
         hiding.set()
         assert over.wait(timeout=30)
         hidden.append(changes)
@@ -338,7 +339,7 @@ def test_a_beat_under_way_is_over_before_its_batch_ends(work: Work) -> None:
         return ending.is_set()
 
     work.messages.change_visibility = hide  # type: ignore[method-assign]
-    with Heartbeat(work.mine, work.messages, wait).keeping(["a"]):  # type: ignore[arg-type]
+    with Heartbeat(work.mine.claims, work.messages, wait).keeping(["a"]):  # type: ignore[arg-type]
         assert hiding.wait(timeout=30)
     assert len(hidden) == 1
 
@@ -355,7 +356,7 @@ def _beat_once_on(sqs: SQSClient) -> None:
     queue.send(envelope("a"))
     (record,) = queue.receive(visibility_seconds=0)
     beats = Beats()
-    claims = Deduplicator(MemoryStore(), CONFIG)
+    claims = Deduplicator(MemoryStore(), CONFIG).claims
     with Heartbeat(claims, SqsQueue(sqs, queue.url), beats).keeping([record["receiptHandle"]]):
         beats.beat()
         assert queue.receive() == []

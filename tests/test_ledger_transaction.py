@@ -78,7 +78,7 @@ def bank(new_table: Callable[[], Any]) -> Iterator[tuple[Bank, Any]]:
 
 def billing_in_two_steps(
     deduplicator: Deduplicator, client: Any, accounts: str
-) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+) -> Callable[[dict[str, Any], Any], object]:
     """Return the handler as it would be without the transaction: effect first, record next."""
 
     def process_event(event: dict[str, Any]) -> None:

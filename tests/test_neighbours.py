@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import Config, Deduplicator, Fate, MemoryStore
+from cxone_idem import Config, Deduplicator, MemoryStore, MessageStatus
 from cxone_idem.record import State
 from tests.sqs_events import batch, batch_of, envelope, failed, record
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxone_idem import Outcome
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
 
 Event = dict[str, Any]
 FAILURES = [asyncio.CancelledError, concurrent.futures.CancelledError, GeneratorExit, StopIteration]
@@ -56,7 +56,7 @@ def test_a_cancellation_is_the_failure_of_its_message(
         batch_of("a", "b", "c"), raising(error), max_workers=max_workers
     )
     assert failed(response) == ["m1"]
-    assert outcomes[1].fate is Fate.HANDLER_FAILED
+    assert outcomes[1].status is MessageStatus.HANDLER_FAILED
     assert isinstance(outcomes[1].error, error)
     if not disabled:
         assert [bool(Deduplicator(store).claim(key)) for key in "abc"] == [False, True, False]
@@ -99,7 +99,7 @@ class SeesContext(MemoryStore):
         super().__init__()
         self.seen: list[tuple[State, str, bool]] = []
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         here = threading.current_thread() is threading.main_thread()
         self.seen.append((record.state, REQUEST.get(), here))
         return super().put_if(record, expected_version)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import AlreadyDone, Config, Deduplicator, IdemError, MemoryStore
-from cxone_idem.aio import AsyncClaimed, AsyncDeduplicator
-from cxone_idem.heartbeat import Heartbeat
+from cxone_idem.aio.deduplicator import AsyncClaimed, AsyncDeduplicator
+from cxone_idem.sqs.heartbeat import Heartbeat
 from tests.awaited import awaited
 from tests.engines import MemoryTable
 from tests.sqs_events import batch_of, failed
@@ -19,8 +19,8 @@ from tests.sqs_events import batch_of, failed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
 
 KEYS = [f"key-{number}" for number in range(6)]
 PATIENCE_SECONDS = 10
@@ -123,7 +123,7 @@ class HeldUp(MemoryTable):
         super().__init__()
         self.busy, self.go_on = threading.Event(), threading.Event()
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         if not self.busy.is_set():
             self.busy.set()
             assert self.go_on.wait(PATIENCE_SECONDS)

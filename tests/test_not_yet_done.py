@@ -11,9 +11,9 @@ from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 
-from cxone_idem import Claimed, Deduplicator, Fate, once
-from cxone_idem.aio import AsyncDeduplicator
-from cxone_idem.consumer import Consumer
+from cxone_idem import Claimed, Deduplicator, MessageStatus, once
+from cxone_idem.aio.deduplicator import AsyncDeduplicator
+from cxone_idem.sqs.consumer import Consumer
 from tests.awaited import awaited
 from tests.engines import MemoryTable
 from tests.sqs_events import batch_of, envelope, failed
@@ -110,7 +110,7 @@ def test_a_batch_refuses_it_before_anything_is_claimed(handler: Any) -> None:
     with pytest.raises(TypeError, match=r"process_event must be .*retrying does not help"):
         Deduplicator(store).process_batch(batch_of("k"), handler)
     with pytest.raises(TypeError, match="process_event must be"):
-        Consumer(Deduplicator(store), None, None, handler, heartbeat=MagicMock()).run()  # type: ignore[arg-type]
+        Consumer(Deduplicator(store), MagicMock(), handler, heartbeat=MagicMock()).run()
     assert store.requests == 0
 
 
@@ -145,7 +145,7 @@ def test_once_refuses_it_at_decoration(name: str) -> None:
 )
 def test_what_does_its_work_when_called_is_taken(handler: Any) -> None:
     """A builtin that does not tell its parameters, too."""
-    Deduplicator(MemoryTable()).settle(
+    Deduplicator(MemoryTable()).batches.settle(
         {"Records": []}, handler, invocation=MagicMock(remaining_ms=lambda: None)
     )
 
@@ -196,7 +196,10 @@ def test_work_that_is_still_to_be_done_fails_its_message(kind: str, max_workers:
 
     response = deduplicator.process_batch(batch_of("k", "l"), handler, max_workers=max_workers)
     assert failed(response) == ["m0"]
-    assert [outcome.fate for outcome in outcomes] == [Fate.HANDLER_FAILED, Fate.COMPLETED]
+    assert [outcome.status for outcome in outcomes] == [
+        MessageStatus.HANDLER_FAILED,
+        MessageStatus.COMPLETED,
+    ]
     assert isinstance(outcomes[0].error, TypeError)
     assert "still to be done" in str(outcomes[0].error)
     assert is_released(store)

@@ -16,16 +16,16 @@ from cxone_idem import (
     Config,
     ConfigError,
     Deduplicator,
+    FingerprintMismatchError,
     IdemError,
     InProgressError,
     KeyMissingError,
     MemoryStore,
-    OtherContentError,
     ResultMissingError,
     current_claim,
     once,
 )
-from cxone_idem.doers import Doers
+from cxone_idem.claims.key_owners import KeyOwners
 from cxone_idem.record import State
 from tests.clocks import MovableClock, TellsTime
 from tests.failing_store import FailingStore
@@ -175,7 +175,7 @@ def test_another_event_of_the_same_key_is_an_error(store: MemoryStore) -> None:
     assert function(envelope("k")) is None
     other = envelope("k")
     other["detail"]["conversationId"] = "conv-456"
-    with pytest.raises(OtherContentError):
+    with pytest.raises(FingerprintMismatchError):
         function(other)
     assert not ran
 
@@ -307,7 +307,7 @@ def test_the_kill_switch_runs_everything(store: MemoryStore) -> None:
 
 def test_decorating_reads_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process's deduplicator is made at the first call, and wrong settings are told then."""
-    monkeypatch.setattr("cxone_idem._default", None)
+    monkeypatch.setattr("cxone_idem.deduplicator._process.default", None)
     monkeypatch.setenv("CXONE_IDEM_LEASE_SECONDS", "wrong")
 
     @once
@@ -321,7 +321,7 @@ def test_by_default_it_is_the_processes_deduplicator(
     deduplicator: Deduplicator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`@once` and the module's functions share their claims."""
-    monkeypatch.setattr("cxone_idem._default", deduplicator)
+    monkeypatch.setattr("cxone_idem.deduplicator._process.default", deduplicator)
 
     @once
     def process_event(_: Event) -> str:
@@ -453,7 +453,7 @@ def test_two_functions_that_share_a_key_are_told_so(deduplicator: Deduplicator) 
 
 def test_what_functions_did_is_remembered_within_bounds() -> None:
     """As many keys as a batch can have, so that functions of one event meet; then they go."""
-    doers = Doers()
+    doers = KeyOwners()
     for number in range(10_001):
         doers.note(f"key-{number}", "bill")
     with pytest.raises(IdemError, match="done by bill"):

@@ -13,9 +13,9 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 
 from cxone_idem import Config, Deduplicator, MemoryStore, once
-from cxone_idem.fate import Fate
-from cxone_idem.outcome_log import FIELD
 from cxone_idem.record import State
+from cxone_idem.sqs.logs import FIELD
+from cxone_idem.sqs.outcome import MessageStatus
 from tests.failing_store import FailingStore
 from tests.readme import code_blocks
 from tests.sqs_events import Context, batch, envelope, record
@@ -75,10 +75,10 @@ def test_a_duplicate_is_told_with_its_evidence(log: Log) -> None:
     store = MemoryStore()
     consume(store, message("m", "k"))
     consume(store, message("m2", "k", id="event-2"))
-    told = next(fields for fields in log.fields() if fields.get("fate") == "already_done")
+    told = next(fields for fields in log.fields() if fields.get("status") == "already_done")
     assert told.pop("first_done_at_ms") > 0
     assert told == {
-        "fate": "already_done",
+        "status": "already_done",
         "cause": "cxone_emitted_again",
         "key": "k",
         "event_id": "event-2",
@@ -100,7 +100,7 @@ def test_every_batch_has_a_line_of_counts(log: Log) -> None:
     consume(MemoryStore(), message("m", "k"), message("m2", "k"), record("m3", "bad"))
     assert log.fields()[-1] == {
         "batch": 3,
-        "fates": {"completed": 1, "same_batch": 1, "key_missing": 1},
+        "statuses": {"completed": 1, "same_batch": 1, "key_missing": 1},
         "causes": {"eventbridge_delivered_twice": 1},
     }
 
@@ -116,7 +116,7 @@ def test_a_duplicate_without_a_batch_is_told_too(log: Log) -> None:
         context = Context(30_000)
         context.aws_request_id = request_id
         handler(envelope("k"), context)
-    told = [fields for fields in log.fields() if fields["fate"] == "already_done"]
+    told = [fields for fields in log.fields() if fields["status"] == "already_done"]
     assert [fields["cause"] for fields in told] == ["own_retry", "eventbridge_delivered_twice"]
     assert told[1]["first_request_id"] == "1"
     assert "conv-123" not in log.text()
@@ -146,25 +146,27 @@ def _held(store: FailingStore) -> None:
     consume(store, message("m", "k"))
 
 
-PLAYS: dict[Fate, Callable[[FailingStore], None]] = {
-    Fate.COMPLETED: lambda store: consume(store, message("m", "k")),
-    Fate.ALREADY_DONE: _twice,
-    Fate.SAME_BATCH: lambda store: consume(store, message("m", "k"), message("n", "k")),
-    Fate.IN_PROGRESS: _held,
-    Fate.OTHER_CONTENT: lambda store: _twice(store, fingerprint="id"),
-    Fate.HANDLER_FAILED: lambda store: consume(store, message("m", "k"), handler=_raise),
-    Fate.KEY_MISSING: lambda store: consume(store, record("m", '{"x": "' + SECRET + '"}')),
-    Fate.STORE_FAILED: _fails(State.IN_PROGRESS),
-    Fate.UNRECORDED: _fails(State.DONE),
+PLAYS: dict[MessageStatus, Callable[[FailingStore], None]] = {
+    MessageStatus.COMPLETED: lambda store: consume(store, message("m", "k")),
+    MessageStatus.ALREADY_DONE: _twice,
+    MessageStatus.SAME_BATCH: lambda store: consume(store, message("m", "k"), message("n", "k")),
+    MessageStatus.IN_PROGRESS: _held,
+    MessageStatus.FINGERPRINT_MISMATCH: lambda store: _twice(store, fingerprint="id"),
+    MessageStatus.HANDLER_FAILED: lambda store: consume(store, message("m", "k"), handler=_raise),
+    MessageStatus.KEY_MISSING: lambda store: consume(store, record("m", '{"x": "' + SECRET + '"}')),
+    MessageStatus.STORE_FAILED: _fails(State.IN_PROGRESS),
+    MessageStatus.UNRECORDED: _fails(State.DONE),
 }
 
 
-@pytest.mark.parametrize("fate", PLAYS, ids=lambda fate: fate.value)
-def test_each_fate_is_told_without_the_payload(log: Log, fate: Fate) -> None:
-    """One line a message with its fate as a field; nothing of the event but its ids and key."""
-    PLAYS[fate](FailingStore(MemoryStore()))
-    told = [fields for fields in log.fields() if fields.get("fate") == fate.value]
-    assert [fields["message_id"] for fields in told] == ["n" if fate is Fate.SAME_BATCH else "m"]
+@pytest.mark.parametrize("status", PLAYS, ids=lambda status: status.value)
+def test_each_status_is_told_without_the_payload(log: Log, status: MessageStatus) -> None:
+    """One line a message with its status as a field; nothing of the event but its ids and key."""
+    PLAYS[status](FailingStore(MemoryStore()))
+    told = [fields for fields in log.fields() if fields.get("status") == status.value]
+    assert [fields["message_id"] for fields in told] == [
+        "n" if status is MessageStatus.SAME_BATCH else "m"
+    ]
     assert SECRET not in log.text()
     assert "conv-123" not in log.text()
 

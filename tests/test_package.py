@@ -17,73 +17,28 @@ import cxone_idem
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "cxone_idem"
 
-# One direction of imports: a module may import only from the lines above its own.
-ROOMS = [
-    {"record"},
-    {"cause"},
-    {"errors", "canonical"},
-    {"expression"},
-    {"item", "aws_client", "protocol", "store", "events", "clock", "result", "setting", "chance"},
-    {"event_function", "doers", "frames", "workers"},
-    {"memory", "dynamodb_answer", "config", "holdings", "fate", "tally"},
-    {"writer", "invocation", "dynamodb_batch"},
-    {
-        "already_done",
-        "dynamodb_request",
-        "held_record",
-        "sqs_message",
-        "patience",
-        "service",
-    },
-    {"outcome"},
-    {"dynamodb", "claimed", "committer", "visibility", "sqs_queue", "current"},
-    {"acquisition", "forgetting", "outcome_log", "aligner"},
-    {"job"},
-    {"claims"},
-    {"claims_ahead", "metrics"},
-    {"batch_run"},
-    {"sqs_batch"},
+# One direction of imports: a layer imports from itself and from the lines above its own. Files of
+# the root that are no layer of their own are the vocabulary of all, or stand at the top.
+LAYERS = [
+    {"record", "runtime", "text", "cause", "errors"},
+    {"events", "protocol"},
+    {"stores"},
+    {"setting", "config"},
+    {"claims", "doctor"},
+    {"sqs"},
     {"deduplicator"},
-    {"aio_handlers", "aio_threads"},
-    {"aio"},
-    {"decorator"},
-    {"__init__"},
-    {"testing.events", "testing.rehearsal"},
-    {"testing.__init__"},
-    {"heartbeat"},
-    {"consumer"},
-    {"dynamodb_reader", "dynamodb_table"},
-    {"cli.__init__", "cli.output"},
-    {"cli.log_reader"},
-    {"cli.duplicates"},
-    {"doctor.__init__", "doctor.facts"},
-    {"doctor.account"},
-    {"doctor.reading"},
-    {
-        "doctor.table",
-        "doctor.queue",
-        "doctor.event_source",
-        "doctor.function",
-        "doctor.rule",
-        "doctor.role",
-    },
-    {"doctor.examination"},
-    {"dead_letters"},
-    {"cli.records", "cli.table", "cli.settings", "cli.doctor"},
-    {"cli.consume", "cli.dead_letters"},
-    {"cli.app"},
-    {"__main__"},
+    {"aio", "decorator", "cli", "testing", "__init__", "__main__"},
 ]
 
 # The only ones that import the AWS SDK.
 AT_THE_SDK = {
-    "aws_client",
-    "dynamodb_answer",
-    "dynamodb_request",
-    "dynamodb_reader",
-    "dynamodb_table",
     "doctor.account",
-    "sqs_queue",
+    "sqs.queue",
+    "stores.aws_client",
+    "stores.dynamodb",
+    "stores.dynamodb_admin",
+    "stores.dynamodb_batch",
+    "stores.dynamodb_errors",
 }
 
 MODULES = {
@@ -162,31 +117,50 @@ def test_the_public_surface_is_what_it_says() -> None:
 
 
 def imports_of(module: Path) -> set[str]:
-    """Return the modules of this package that a module imports at run time."""
-    tree = ast.parse(module.read_text())
-    for_types = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
+    """Return the modules of this package that a module imports, for types too."""
     found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node not in for_types:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ImportFrom):
             package, _, name = (node.module or "").partition(".")
             if package == "cxone_idem":
                 found |= {name} if name else {alias.name for alias in node.names}
     return found
 
 
-def test_imports_go_one_way() -> None:
-    """Each module is in a room, and imports from rooms before its own."""
-    assert set(MODULES) == set().union(*ROOMS)
-    before: set[str] = set()
-    for room in ROOMS:
-        for module in room:
-            assert imports_of(MODULES[module]) <= before, module
-        before |= room
+def layer_of(module: str) -> int:
+    """Return the number of a module's layer."""
+    (number,) = (n for n, layer in enumerate(LAYERS) if module.partition(".")[0] in layer)
+    return number
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_one_way(module: str) -> None:
+    """A module imports only from its own layer and from those above it in the list."""
+    for imported in imports_of(MODULES[module]) - {"__version__"}:
+        assert layer_of(imported) <= layer_of(module), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("protocol.")])
+def test_the_protocol_is_pure(module: str) -> None:
+    """It imports the vocabulary, itself and nothing that reads a clock, a socket or a variable."""
+    allowed = {"record", "cause", "errors", "text"}
+    for imported in imports_of(MODULES[module]):
+        assert imported in allowed or imported.startswith("protocol"), imported
+    names = {
+        alias.name if isinstance(node, ast.Import) else node.module
+        for node in ast.walk(ast.parse(MODULES[module].read_text()))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
+    assert not names & {"time", "os", "socket", "random", "logging", "uuid", "datetime"}
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Not even for types: whoever reads one file need not have read the other first."""
+    graph = {name: imports_of(path) & set(MODULES) for name, path in MODULES.items()}
+    for name, imported in graph.items():
+        for other in imported - {name}:
+            assert name not in graph[other], f"{name} and {other}"
 
 
 def test_few_modules_know_the_aws_sdk() -> None:

@@ -17,16 +17,16 @@ from cxone_idem import (
     ClaimLostError,
     ConfigError,
     Deduplicator,
+    FingerprintMismatchError,
     IdemError,
     InProgressError,
     KeyMissingError,
     MemoryStore,
     Origin,
-    OtherContentError,
     ResultMissingError,
     StoreError,
 )
-from cxone_idem.aio import AsyncClaimed, AsyncDeduplicator
+from cxone_idem.aio.deduplicator import AsyncClaimed, AsyncDeduplicator
 from cxone_idem.errors import QueueError
 from cxone_idem.record import Record, State
 from tests.awaited import awaited
@@ -43,7 +43,7 @@ ERRORS = [
     KeyMissingError("the key is blank"),
     InProgressError("k", 1.5, RECORD, ORIGIN),
     InProgressError("k", 1.5, RECORD, ORIGIN, held_here=True),
-    OtherContentError("k", RECORD, ORIGIN),
+    FingerprintMismatchError("k", RECORD, ORIGIN),
     AttemptsExhaustedError("k", 2, RECORD),
     ClaimLostError("k", "it is gone"),
     ResultMissingError("k"),

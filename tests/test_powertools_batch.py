@@ -15,15 +15,15 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
-from cxone_idem.testing import (
+from cxone_idem.testing.events import (
     FakeContext,
-    Rehearsal,
     eventbridge_event,
     failed_ids,
     sqs_event,
     sqs_event_of,
     sqs_record,
 )
+from cxone_idem.testing.rehearsal import Rehearsal
 from tests.readme import code_blocks
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
 
 from cxone_idem import DynamoDBStore, MemoryStore, StoreError
+from cxone_idem.protocol.store import ConditionalPut, PutResult
 from cxone_idem.record import NO_VERSION, Origin, Record, State
-from cxone_idem.store import Answer, Write
+from cxone_idem.runtime import Runtime
 from tests.aws_answers import Body, refusal
 from tests.clocks import MovableClock
 from tests.engines import send
@@ -28,17 +29,19 @@ def record(key: str, version: str, state: State = State.IN_PROGRESS, **fields: A
     return Record(key, state, version, 1, 1000, 2_000_000_000, 500, origin=origin, **fields)
 
 
-def put_many(store: Any, *writes: Write) -> list[tuple[bool, Record | None]]:
+def put_many(store: Any, *writes: ConditionalPut) -> list[tuple[bool, Record | None]]:
     """Write, and return for each write whether it was taken and what refused it."""
-    answers: list[Answer | StoreError] = store.put_many(list(writes))
+    answers: list[PutResult | StoreError] = store.put_many(list(writes))
     assert not [answer for answer in answers if isinstance(answer, StoreError)]
-    return [(answer.written, answer.seen) for answer in answers if isinstance(answer, Answer)]
+    return [
+        (answer.written, answer.existing) for answer in answers if isinstance(answer, PutResult)
+    ]
 
 
-def one_by_one(store: MemoryStore, *writes: Write) -> list[tuple[bool, Record | None]]:
+def one_by_one(store: MemoryStore, *writes: ConditionalPut) -> list[tuple[bool, Record | None]]:
     """Do the same by single writes on the reference store."""
     answers = [store.put_if(*write) for write in writes]
-    return [(answer.written, answer.seen) for answer in answers]
+    return [(answer.written, answer.existing) for answer in answers]
 
 
 @pytest.fixture
@@ -51,16 +54,16 @@ def test_many_at_once_are_as_many_one_by_one(store: DynamoDBStore) -> None:
     """Inserts, updates, refusals of both kinds and what refused them, as the memory store says."""
     reference = MemoryStore()
     rounds = [
-        [Write(record(key, "v1"), None) for key in "abcd"],
+        [ConditionalPut(record(key, "v1"), None) for key in "abcd"],
         [
-            Write(record("a", "v2"), None),
-            Write(record("b", "v2", State.DONE, done_at_ms=700), "v1"),
-            Write(record("c", "v2", State.RELEASED), "other"),
-            Write(record("e", "v2"), None),
-            Write(record("f", "v2"), "v1"),
+            ConditionalPut(record("a", "v2"), None),
+            ConditionalPut(record("b", "v2", State.DONE, done_at_ms=700), "v1"),
+            ConditionalPut(record("c", "v2", State.RELEASED), "other"),
+            ConditionalPut(record("e", "v2"), None),
+            ConditionalPut(record("f", "v2"), "v1"),
         ],
-        [Write(record(key, "v3"), "v2") for key in "abcdef"],
-        [Write(record(key, "v4"), "v3") for key in "be"],
+        [ConditionalPut(record(key, "v3"), "v2") for key in "abcdef"],
+        [ConditionalPut(record(key, "v4"), "v3") for key in "be"],
     ]
     for writes in rounds:
         assert put_many(store, *writes) == one_by_one(reference, *writes)
@@ -69,17 +72,17 @@ def test_many_at_once_are_as_many_one_by_one(store: DynamoDBStore) -> None:
 def test_an_update_leaves_nothing_of_the_old_record(store: DynamoDBStore, items: Any) -> None:
     """A write is of the whole record: what the new one does not have is removed."""
     done = record("a", "v1", State.DONE, done_at_ms=700, result="[1]")
-    put_many(store, Write(done, None), Write(record("b", "v1"), None))
+    put_many(store, ConditionalPut(done, None), ConditionalPut(record("b", "v1"), None))
     bare = Record("a", State.RELEASED, "v2", 1, 1000, None)
-    put_many(store, Write(bare, "v1"), Write(record("b", "v2"), "v1"))
+    put_many(store, ConditionalPut(bare, "v1"), ConditionalPut(record("b", "v2"), "v1"))
     assert set(items.item("a")) == {"id", "state", "version", "generation", "lease_until_ms"}
 
 
 def test_more_than_one_request_can_hold(store: DynamoDBStore) -> None:
     """Sixty writes go in three requests and come back in order."""
-    writes = [Write(record(f"key-{number}", "v1"), None) for number in range(60)]
+    writes = [ConditionalPut(record(f"key-{number}", "v1"), None) for number in range(60)]
     assert put_many(store, *writes) == [(True, None)] * 60
-    again = [Write(record(f"key-{number}", "v2"), None) for number in range(60)]
+    again = [ConditionalPut(record(f"key-{number}", "v2"), None) for number in range(60)]
     seen = put_many(store, *again)
     assert [standing and standing.partition_key for _, standing in seen] == [
         f"key-{number}" for number in range(60)
@@ -91,21 +94,24 @@ def test_a_marker_without_version_is_written_over_in_a_batch_too(
 ) -> None:
     """PartiQL has no words for that condition, so such a batch goes one by one."""
     items.put_raw({"id": {"S": "a"}})
-    writes = [Write(record("a", "v1"), NO_VERSION), Write(record("b", "v1"), NO_VERSION)]
+    writes = [
+        ConditionalPut(record("a", "v1"), NO_VERSION),
+        ConditionalPut(record("b", "v1"), NO_VERSION),
+    ]
     assert put_many(store, *writes) == [(True, None), (False, None)]
 
 
 def test_a_foreign_item_fails_its_own_write_alone(store: DynamoDBStore, items: Any) -> None:
     """The neighbours in the request are written."""
     items.put_raw({"id": {"S": "a"}, "state": {"S": "ODD"}})
-    new = [Write(record(key, "v1"), None) for key in "ab"]
+    new = [ConditionalPut(record(key, "v1"), None) for key in "ab"]
     _, written = store.put_many(new)
-    assert isinstance(written, Answer)
+    assert isinstance(written, PutResult)
     assert written.written
-    over = [Write(write.record, write.record.version) for write in new]
+    over = [ConditionalPut(write.record, write.record.version) for write in new]
     foreign, written = store.put_many(over)
     assert isinstance(foreign, StoreError)
-    assert isinstance(written, Answer)
+    assert isinstance(written, PutResult)
     assert written.written
 
 
@@ -113,7 +119,7 @@ def test_odd_attribute_names_are_quoted(items: Any) -> None:
     """A TTL attribute may have any name, quotes included."""
     store = DynamoDBStore(items.name, items.client, ttl_attribute="t't\"l")
     for version, expected in (("v1", None), ("v2", "v1")):
-        writes = [Write(record(key, version), expected) for key in "ab"]
+        writes = [ConditionalPut(record(key, version), expected) for key in "ab"]
         assert put_many(store, *writes) == [(True, None)] * 2
     assert items.item("a")["t't\"l"] == {"N": "2000000000"}
 
@@ -138,8 +144,8 @@ def test_a_lost_answer_to_a_batch_is_recognised(items: Any) -> None:
 
     table.client.meta.events.register_first(BATCH, lose)
     store = DynamoDBStore(table.name, table.client)
-    inserts = [Write(record(key, "v1"), None) for key in "abc"]
-    updates = [Write(record(key, "v2", State.DONE), "v1") for key in "abc"]
+    inserts = [ConditionalPut(record(key, "v1"), None) for key in "abc"]
+    updates = [ConditionalPut(record(key, "v2", State.DONE), "v1") for key in "abc"]
     for writes in (inserts, updates):
         lost.clear()
         assert put_many(store, *writes) == [(False, write.record) for write in writes]
@@ -166,14 +172,14 @@ def test_without_batches_each_write_is_a_request_of_its_own(
 
     items.client.meta.events.register_first(BATCH, refuse)
     clock = MovableClock()
-    store = DynamoDBStore(items.name, items.client, monotonic=clock)
+    store = DynamoDBStore(items.name, items.client, runtime=Runtime(monotonic=clock))
     caplog.set_level(logging.WARNING, "cxone_idem")
     for version in ("v1", "v2", "v3"):
-        writes = [Write(record(key + version, version), None) for key in "ab"]
+        writes = [ConditionalPut(record(key + version, version), None) for key in "ab"]
         assert put_many(store, *writes) == [(True, None)] * 2
     assert (len(asked), caplog.text.count("dynamodb:PartiQLInsert")) == (1, 1)
     clock.advance(301)
-    put_many(store, *(Write(record(key, "later"), None) for key in "ab"))
+    put_many(store, *(ConditionalPut(record(key, "later"), None) for key in "ab"))
     assert len(asked) == 2
 
 
@@ -193,7 +199,7 @@ def test_a_refusal_that_passes_does_not_end_batches(items: Any, code: str) -> No
 
     items.client.meta.events.register_first("before-send.dynamodb", refuse)
     store = DynamoDBStore(items.name, items.client)
-    writes = [Write(record(key, "v1"), None) for key in "ab"]
+    writes = [ConditionalPut(record(key, "v1"), None) for key in "ab"]
     assert all(isinstance(answer, StoreError) for answer in store.put_many(writes))
     refusing[0] = False
     asked.clear()
@@ -219,8 +225,8 @@ def test_statements_that_are_throttled_are_sent_again_together(items: Any) -> No
 
     items.client.meta.events.register_first(BATCH, throttle)
     slept: list[float] = []
-    store = DynamoDBStore(items.name, items.client, sleep=slept.append)
-    writes = [Write(record(key, "v1"), None) for key in "ab"]
+    store = DynamoDBStore(items.name, items.client, runtime=Runtime(sleep=slept.append))
+    writes = [ConditionalPut(record(key, "v1"), None) for key in "ab"]
     assert put_many(store, *writes) == [(True, None)] * 2
     assert items.item("a")["version"] == {"S": "v1"}
     assert len(sent) == 3
@@ -238,7 +244,7 @@ def test_an_unreachable_store_answers_every_write_with_its_failure(items: Any) -
     items.client.meta.events.register_first(BATCH, cut)
     store = DynamoDBStore(items.name, items.client)
     before = items.requests
-    answers = store.put_many([Write(record(key, "v1"), None) for key in "ab"])
+    answers = store.put_many([ConditionalPut(record(key, "v1"), None) for key in "ab"])
     assert [isinstance(answer, StoreError) and answer.outcome_unknown for answer in answers] == [
         True,
         True,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import Deduplicator, DynamoDBStore, InProgressError
-from cxone_idem.item import Layout
-from cxone_idem.store import Answer, Store
+from cxone_idem.protocol.store import PutResult, Store
+from cxone_idem.stores.dynamodb_item import Layout
 from tests.conftest import needing
 from tests.engines import client_for, use_stand_in_credentials
 
@@ -57,13 +57,13 @@ class ChecksThenInserts:
         self._table = table
         self._layout = Layout()
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         item = self._table.item(record.partition_key)
         seen = self._layout.to_record(item) if item else None
         if (seen.version if seen else None) != expected_version:
-            return Answer(written=False, seen=seen)
+            return PutResult(written=False, existing=seen)
         self._table.client.put_item(TableName=self._table.name, Item=self._layout.to_item(record))
-        return Answer(written=True)
+        return PutResult(written=True)
 
 
 def test_the_race_catches_check_then_insert(contested: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from cxone_idem import Config, Deduplicator, Origin
 from cxone_idem.cli.output import Exit
-from cxone_idem.dynamodb_reader import RecordReader
+from cxone_idem.stores.dynamodb_admin import RecordReader
 from tests.command import Said, run
 
 if TYPE_CHECKING:
@@ -99,15 +99,15 @@ def test_a_worker_that_takes_it_meanwhile_keeps_it(
 ) -> None:
     """Somebody else frees the key and claims it while the question is open."""
     do(items, "k")
-    look = RecordReader.look
+    get = RecordReader.get
 
-    def look_then_lose(self: RecordReader, partition_key: str) -> Any:
-        seen = look(self, partition_key)
+    def get_then_lose(self: RecordReader, partition_key: str) -> Any:
+        seen = get(self, partition_key)
         deduplicator(items).forget("k")
         assert deduplicator(items).claim("k")
         return seen
 
-    monkeypatch.setattr(RecordReader, "look", look_then_lose)
+    monkeypatch.setattr(RecordReader, "get", get_then_lose)
     assert call("k", "--yes").exit is Exit.REFUSED
     assert items.item("k")["state"] == {"S": "IN_PROGRESS"}
 

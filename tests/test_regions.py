@@ -20,6 +20,7 @@ from cxone_idem import (
     InProgressError,
     StoreError,
 )
+from cxone_idem.runtime import Runtime
 from tests.aws_answers import refusal
 from tests.clocks import MovableClock, TellsTime
 from tests.engines import send
@@ -179,7 +180,9 @@ class Conflicts:
     def worker(self) -> Deduplicator:
         """Return a consumer on the table."""
         return Deduplicator(
-            DynamoDBStore(self.table.name, self.client, sleep=self.slept_seconds.append)
+            DynamoDBStore(
+                self.table.name, self.client, runtime=Runtime(sleep=self.slept_seconds.append)
+            )
         )
 
     def _meet(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:

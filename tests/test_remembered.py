@@ -19,6 +19,7 @@ from cxone_idem import (
     StoreError,
 )
 from cxone_idem.record import State
+from cxone_idem.runtime import Runtime
 from tests.clocks import MovableClock, TellsTime
 from tests.engines import MemoryTable
 from tests.failing_store import FailingStore
@@ -27,8 +28,8 @@ from tests.sqs_events import Context, batch_of, failed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cxone_idem.protocol.store import Budget, ConditionalPut, PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer, Budget, Write
 
 
 def claimed(deduplicator: Deduplicator, key: str = "k") -> Claimed:
@@ -60,7 +61,7 @@ def test_a_clock_that_is_set_back_makes_no_memory_longer(
     """What measures passing time is the monotonic clock."""
     ticks = MovableClock(0)
     table = MemoryTable()
-    deduplicator = Deduplicator(table, now=clock, monotonic=ticks)
+    deduplicator = Deduplicator(table, runtime=Runtime(now=clock, monotonic=ticks))
     claimed(deduplicator).complete()
     clock.advance(backwards)
     ticks.advance(61)
@@ -118,7 +119,7 @@ class Vanishing:
     def vanish(self) -> None:
         self._store = TellsTime(MemoryStore(), self._clock)
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         return self._store.put_if(record, expected_version)
 
 
@@ -194,10 +195,12 @@ class Picky:
         """The keys of all completions in each request."""
         self._retryable = retryable
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         raise NotImplementedError
 
-    def put_many(self, writes: Sequence[Write], budget: Budget) -> list[Answer | StoreError]:
+    def put_many(
+        self, writes: Sequence[ConditionalPut], budget: Budget
+    ) -> list[PutResult | StoreError]:
         if budget.seconds_left() < 0:
             return [StoreError("too late", "t", "PutItem") for _ in writes]
         keys = [write.record.partition_key for write in writes if write.record.state is State.DONE]
@@ -205,7 +208,7 @@ class Picky:
             self.completions.append(keys)
         return [self._put(write) for write in writes]
 
-    def _put(self, write: Write) -> Answer | StoreError:
+    def _put(self, write: ConditionalPut) -> PutResult | StoreError:
         if write.record.state is State.DONE and write.record.partition_key in self.fails:
             return StoreError("no", "t", "PutItem", retryable=self._retryable)
         return self.memory.put_if(*write)
@@ -274,7 +277,7 @@ def test_a_completion_recorded_late_keeps_its_result(clock: MovableClock) -> Non
         with pytest.raises(StoreError):
             claimed(deduplicator, key).complete(result=f"result of {key}")
     store.fails.clear()
-    deduplicator.record_unrecorded()
+    deduplicator.claims.record_pending()
     for key in ("a", "b"):
         outcome = Deduplicator(store, now=clock).claim(key)
         assert isinstance(outcome, AlreadyDone)
@@ -290,9 +293,9 @@ def test_two_threads_that_record_the_same_say_nothing_of_a_loss(
     threads: list[Thread] = []
 
     class Meeting(FailingStore):
-        def put_if(self, record: Record, expected_version: str | None) -> Answer:
+        def put_if(self, record: Record, expected_version: str | None) -> PutResult:
             if record.state is State.DONE and self.fails is None:
-                thread = Thread(target=deduplicator.record_unrecorded)
+                thread = Thread(target=deduplicator.claims.record_pending)
                 threads.append(thread)
                 thread.start()
                 thread.join(timeout=0.2)  # it waits for the claim, which is being written here
@@ -304,7 +307,7 @@ def test_two_threads_that_record_the_same_say_nothing_of_a_loss(
     with pytest.raises(StoreError):
         claimed(deduplicator).complete()
     store.fails = None
-    deduplicator.record_unrecorded()
+    deduplicator.claims.record_pending()
     for thread in threads:
         thread.join()
     assert "too late" not in caplog.text
@@ -326,7 +329,7 @@ def test_claims_that_are_extended_keep_no_abandoned_one_from_being_forgotten(
         job.extend()
         deduplicator.claim(f"abandoned-{number}")
         clock.advance(10)
-    assert len(deduplicator.open_claims()) < 20
+    assert len(deduplicator.claims.open_claims()) < 20
     job.complete()
 
 

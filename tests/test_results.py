@@ -16,8 +16,8 @@ from cxone_idem import (
     ResultMissingError,
     StoreError,
 )
+from cxone_idem.claims.result import RESULT_MAX_BYTES
 from cxone_idem.record import State
-from cxone_idem.result import RESULT_MAX_BYTES
 from tests.engines import MemoryTable
 from tests.failing_store import FailingStore
 from tests.readme import code_blocks
@@ -204,7 +204,7 @@ def test_a_result_somebody_else_wrote_is_not_guessed_at() -> None:
 def test_the_readmes_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first round stores, the second is given what the first had."""
     deduplicator = Deduplicator(MemoryStore())
-    monkeypatch.setattr("cxone_idem._default", deduplicator)
+    monkeypatch.setattr("cxone_idem.deduplicator._process.default", deduplicator)
     names: dict[str, Any] = {}
     (block,) = code_blocks("Results for duplicates")
     exec(block, names)  # noqa: S102 -- README's own code

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cxone_idem import Config, Deduplicator, Fate, IdemError, MemoryStore, once
-from cxone_idem.aio import AsyncDeduplicator
+from cxone_idem import Config, Deduplicator, IdemError, MemoryStore, MessageStatus, once
+from cxone_idem.aio.deduplicator import AsyncDeduplicator
 from tests.awaited import awaited
 from tests.sqs_events import batch, batch_of, envelope, failed, record
 
@@ -60,7 +60,7 @@ def test_a_second_handler_is_an_error_that_names_both(
     caplog.set_level(logging.ERROR)
     with pytest.raises(IdemError, match=BOTH):
         deduplicator.process_batch(batch_of("k", "l"), write_crm)
-    assert [outcome.fate for outcome in outcomes[2:]] == [Fate.SECOND_HANDLER] * 2
+    assert [outcome.status for outcome in outcomes[2:]] == [MessageStatus.SECOND_HANDLER] * 2
     assert [level for _, level, _ in caplog.record_tuples] == [logging.ERROR] * 2
     assert failed(deduplicator.process_batch(batch_of("k", "l"), send_sms)) == []
 
@@ -90,7 +90,7 @@ def test_in_threads_too(deduplicator: Deduplicator, max_workers: int) -> None:
 
 def test_what_another_process_did_counts_as_the_first_ones(deduplicator: Deduplicator) -> None:
     """After a retry elsewhere both find the key done: the second still has not run."""
-    elsewhere = Deduplicator(deduplicator._writer._store)  # noqa: SLF001 -- another process's
+    elsewhere = Deduplicator(deduplicator.claims._session._store)  # noqa: SLF001 -- another process's
     elsewhere.process_batch(batch_of("k"), send_sms)
     assert failed(deduplicator.process_batch(batch_of("k"), send_sms)) == []
     with pytest.raises(IdemError, match=BOTH):

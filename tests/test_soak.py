@@ -8,7 +8,7 @@ import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem import Deduplicator
-from cxone_idem.holdings import Holdings
+from cxone_idem.claims.registry import ClaimRegistry
 from tests.conftest import needing
 from tests.soak import CONFIG, WORKERS, SweptStore, holding, settle_and_sweep, settle_batches
 
@@ -60,7 +60,7 @@ def test_settled_claims_leave_nothing_behind() -> None:
 
 def test_a_leak_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: a deduplicator that keeps settled claims fails the same measurement."""
-    monkeypatch.setattr(Holdings, "drop", lambda *_: None)
+    monkeypatch.setattr(ClaimRegistry, "drop", lambda *_: None)
     assert growth_bytes(settling(), range(WARM), range(WARM, WARM + 1_000)) > BREATH_BYTES
 
 

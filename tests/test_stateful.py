@@ -23,14 +23,14 @@ from cxone_idem import (
     MemoryStore,
 )
 from cxone_idem.record import State
-from cxone_idem.testing import MovableClock, RehearsalStore
+from cxone_idem.testing.rehearsal import MovableClock, RehearsalStore
 from tests.claim_model import CLOCKS_SECONDS, LEASE_SECONDS, RETENTION_SECONDS, Held, Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxone_idem.protocol.store import PutResult, Store
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer, Store
 
 _SETTINGS = settings(
     derandomize=True,
@@ -45,7 +45,7 @@ _SETTINGS = settings(
 class ForgetfulStore:
     """A broken store: it writes whatever it is asked to."""
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:  # noqa: ARG002 -- by contract
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:  # noqa: ARG002 -- by contract
         """Write without a condition."""
         return MemoryStore().put_if(record, None)
 

@@ -11,16 +11,20 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ConnectionClosedError
 
-from cxone_idem import Config, ConfigError, Deduplicator, DynamoDBStore, StoreError, sqs_queue
+from cxone_idem import Config, ConfigError, Deduplicator, DynamoDBStore, StoreError
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.facts import Unread
-from cxone_idem.dynamodb_request import create_client
 from cxone_idem.record import Record, State
+from cxone_idem.runtime import Runtime
+from cxone_idem.sqs.queue import create_sqs_client
+from cxone_idem.stores.dynamodb import create_client
 from examples.local_stack import free_port
 from tests.aws_answers import Body
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
+
+PATIENT = Runtime(sleep=lambda _: None)
 
 
 def client_that_answers(status: int, code: str, message: str = "said AWS") -> Any:
@@ -63,7 +67,7 @@ def test_each_answer_of_dynamodb_reads_differently(
 ) -> None:
     """Table, operation, AWS's code and request id are kept; what to do is said."""
     client = client_that_answers(status, code)
-    deduplicator = Deduplicator(DynamoDBStore("events", client, sleep=lambda _: None))
+    deduplicator = Deduplicator(DynamoDBStore("events", client, runtime=PATIENT))
     with pytest.raises(StoreError, match=says) as caught:
         deduplicator.claim("k")
     error = caught.value
@@ -135,7 +139,7 @@ def test_aws_region_names_the_region_as_in_other_sdks(monkeypatch: pytest.Monkey
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    clients = [create_client(), sqs_queue.create_client(attempts=1, answer_seconds=1)]
+    clients = [create_client(), create_sqs_client(attempts=1, answer_seconds=1)]
     account = Account()
     assert [client.meta.region_name for client in clients] == ["eu-central-1"] * 2
     assert isinstance(account.ask_once("sts", "get_caller_identity", odd=1), Unread)
@@ -210,7 +214,7 @@ def test_what_a_hook_raises_is_an_unknown_outcome(error: Exception) -> None:
     client = client_that_answers(400, "ThrottlingException")
     client.meta.events.register_first("before-call.dynamodb", raises)
     with pytest.raises(StoreError) as caught:
-        Deduplicator(DynamoDBStore("events", client, sleep=lambda _: None)).claim("k")
+        Deduplicator(DynamoDBStore("events", client, runtime=PATIENT)).claim("k")
     assert caught.value.outcome_unknown
     assert caught.value.__cause__ is error
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import cxone_idem
-from cxone_idem import AlreadyDone, Config, Deduplicator, StoreError
-from cxone_idem.testing import Rehearsal, RehearsalStore, failed_ids, sqs_event_of
+from cxone_idem import AlreadyDone, Config, Deduplicator, StoreError, ConfigError, InProgressError
+from cxone_idem.testing.rehearsal import Rehearsal, RehearsalStore
 from tests.readme import ROOT, code_blocks
 
 if TYPE_CHECKING:
@@ -84,17 +84,18 @@ def test_readmes_test_passes_and_can_fail() -> None:
         names[test.__name__]()
 
 
-def test_a_rehearsal_serves_the_module_functions() -> None:
+def test_a_rehearsal_serves_the_module_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     """`cxone_idem.claim` and `from_environ` work on it inside, and are their own again outside."""
+    monkeypatch.setenv("CXONE_IDEM_LEASE_SECONDS", "wrong")
     rehearsal = Rehearsal()
-    original = Deduplicator.from_environ
     with rehearsal.serving():
         assert Deduplicator.from_environ() is rehearsal.deduplicator
         assert cxone_idem.claim("k")
         cxone_idem.complete("k")
     assert isinstance(rehearsal.deduplicator.claim("k"), AlreadyDone)
-    assert Deduplicator.from_environ == original
-    assert cxone_idem._default is not rehearsal.deduplicator  # noqa: SLF001
+    assert Deduplicator.from_environ({"CXONE_IDEM_DISABLED": "true"}) is not rehearsal.deduplicator
+    with pytest.raises(ConfigError):
+        cxone_idem.claim("k")
 
 
 def test_leases_lapse_to_the_last() -> None:
@@ -124,8 +125,8 @@ def test_a_wait_takes_no_time() -> None:
     rehearsal = Rehearsal(Config(wait_seconds=60))
     rehearsal.hold_elsewhere("k")
     began = rehearsal.clock()
-    response = rehearsal.deduplicator.process_batch(sqs_event_of("k", "l"), lambda _: None)
-    assert failed_ids(response) == ["m0"]
+    with pytest.raises(InProgressError):
+        rehearsal.deduplicator.claim("k")
     assert rehearsal.clock() - began == pytest.approx(60)
 
 

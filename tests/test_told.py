@@ -8,11 +8,11 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from cxone_idem import Config, Deduplicator, Fate, IdemError, MemoryStore, StoreError, once
-from cxone_idem.aio import AsyncDeduplicator
-from cxone_idem.invocation import warn_of_no_context
+from cxone_idem import Config, Deduplicator, IdemError, MemoryStore, MessageStatus, StoreError, once
+from cxone_idem.aio.deduplicator import AsyncDeduplicator
+from cxone_idem.claims.invocation import warn_of_no_context
 from cxone_idem.record import State
-from cxone_idem.service import Service
+from cxone_idem.sqs.consumer import Service
 from tests.awaited import awaited
 from tests.sqs_events import Context, batch, batch_of, envelope, failed, record
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cxone_idem import Outcome
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
 
 Event = dict[str, Any]
 
@@ -34,7 +34,7 @@ class RefusingStore(MemoryStore):
         self._retryable = retryable
         self._takes = takes
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         if record.state is State.IN_PROGRESS and record.partition_key not in self._takes:
             problem = "there is no such table; retrying does not help"
             raise StoreError(problem, "t", "PutItem", retryable=self._retryable)
@@ -54,7 +54,7 @@ def test_what_no_retry_can_help_is_raised_once_all_is_told(
     deduplicator = Deduplicator(RefusingStore(retryable=False), on_outcome=outcomes.append)
     with pytest.raises(StoreError, match="no such table"):
         deduplicator.process_batch(batch_of("a", "b"), fails)
-    assert [outcome.fate for outcome in outcomes] == [Fate.STORE_FAILED] * 2
+    assert [outcome.status for outcome in outcomes] == [MessageStatus.STORE_FAILED] * 2
     assert caplog.text.count("was not claimed") == 2
     with pytest.raises(StoreError, match="no such table"):
         awaited(AsyncDeduplicator(deduplicator).process_batch, batch_of("a", "b"), fails)
@@ -136,7 +136,7 @@ def test_a_service_that_is_stopped_has_no_lack_of_time(caplog: pytest.LogCapture
     """Its messages go back at once: nothing to warn of."""
     service = Service()
     service.stop()
-    Deduplicator(MemoryStore()).settle(batch_of("a"), fails, service)
+    Deduplicator(MemoryStore()).batches.settle(batch_of("a"), fails, service)
     assert not warnings(caplog)
 
 
@@ -148,7 +148,7 @@ class SlowStore(MemoryStore):
         self._context = context
         self._granted = 0
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         answer = super().put_if(record, expected_version)
         if record.state is State.IN_PROGRESS and answer.written:
             self._granted += 1
@@ -173,7 +173,7 @@ def test_time_is_asked_for_last_of_all(keys: list[str], max_workers: int) -> Non
         batch_of(*keys), fails, context=context, max_workers=max_workers
     )
     assert len(failed(response)) == len(keys)
-    assert outcomes[-1].fate is Fate.NO_TIME
+    assert outcomes[-1].status is MessageStatus.NO_TIME
     claim = Deduplicator(store).claim("a")
     assert claim
     assert claim.generation == 2

@@ -15,9 +15,9 @@ from cxone_idem import (
     Config,
     Deduplicator,
     DynamoDBStore,
-    Fate,
     IdemError,
     MemoryStore,
+    MessageStatus,
     Outcome,
     current_claim,
 )
@@ -29,7 +29,7 @@ from tests.sqs_events import batch_of, failed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cxone_idem.store import Write
+    from cxone_idem.protocol.store import ConditionalPut
 
 CONFIG = Config(lease_seconds=60, retention_seconds=3600)
 PAST_THE_LEASE_SECONDS = 60 + 3 + 1
@@ -42,7 +42,7 @@ class TransactingStore(FailingStore):
     def __init__(self) -> None:
         super().__init__(MemoryStore())
 
-    def transaction_item(self, write: Write) -> Write:
+    def transaction_item(self, write: ConditionalPut) -> ConditionalPut:
         return write
 
 
@@ -194,8 +194,8 @@ def test_a_handler_that_raised_after_its_commit_is_done(
     assert failed(deduplicator.process_batch(event, handler, max_workers=max_workers)) == []
     assert sorted(ran) == ["a", "b"]
     assert "was not released" not in caplog.text
-    fates = [Fate.COMPLETED, Fate.COMPLETED, Fate.SAME_BATCH]
-    assert [outcome.fate for outcome in outcomes] == fates
+    fates = [MessageStatus.COMPLETED, MessageStatus.COMPLETED, MessageStatus.SAME_BATCH]
+    assert [outcome.status for outcome in outcomes] == fates
     assert not [outcome.error for outcome in outcomes if outcome.error]
     store.fails = State.IN_PROGRESS  # this process knows the keys as done, and need not ask
     assert failed(deduplicator.process_batch(event, handler)) == []

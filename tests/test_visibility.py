@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from cxone_idem import ClaimLostError, InProgressError
-from cxone_idem.fate import DELETED, Fate
-from cxone_idem.outcome import Outcome
 from cxone_idem.record import Origin, Record, State
-from cxone_idem.sqs_message import Message
-from cxone_idem.visibility import Change, changes
+from cxone_idem.sqs.message import Message
+from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
+from cxone_idem.sqs.queue import VisibilityChange
+from cxone_idem.sqs.visibility import plan_visibility
 
 
 def record(generation: int = 1) -> Record:
@@ -19,28 +19,30 @@ def record(generation: int = 1) -> Record:
     return Record("k", State.IN_PROGRESS, "v", generation, lease_until_ms=0, expires_at=None)
 
 
-def outcome(fate: Fate, handle: str = "h", group: str | None = None, **fields: Any) -> Outcome:
+def outcome(
+    status: MessageStatus, handle: str = "h", group: str | None = None, **fields: Any
+) -> Outcome:
     """Return what became of a message."""
     message = Message("m", "{}", group, {}, handle, "arn:aws:sqs:us-east-1:000000000000:q")
-    return Outcome(message, fate, "k", **{"origin": Origin(receive_count=1), **fields})
+    return Outcome(message, status, "k", **{"origin": Origin(receive_count=1), **fields})
 
 
 def in_progress(retry_after_seconds: float, handle: str = "h", group: str | None = None) -> Outcome:
     """Return the outcome of a message whose key another worker has."""
     error = InProgressError("k", retry_after_seconds, record())
-    return outcome(Fate.IN_PROGRESS, handle, group, error=error)
+    return outcome(MessageStatus.IN_PROGRESS, handle, group, error=error)
 
 
 def seconds(one: Outcome, share: float = 0.5) -> int:
     """Return when a message comes back."""
-    (change,) = changes([one], lambda: share)
+    (change,) = plan_visibility([one], lambda: share)
     return change.seconds
 
 
-@pytest.mark.parametrize("fate", sorted(DELETED, key=str))
-def test_what_is_deleted_is_left_alone(fate: Fate) -> None:
+@pytest.mark.parametrize("status", sorted(ACKNOWLEDGED, key=str))
+def test_what_is_deleted_is_left_alone(status: MessageStatus) -> None:
     """Its message is about to be gone."""
-    assert changes([outcome(fate)], lambda: 0.5) == []
+    assert plan_visibility([outcome(status)], lambda: 0.5) == []
 
 
 @pytest.mark.parametrize(
@@ -55,19 +57,21 @@ def test_in_progress_comes_back_when_the_lease_is_surely_over(
 
 def test_not_started_comes_back_at_once() -> None:
     """Nothing is wrong with it: another worker may have the time."""
-    assert seconds(outcome(Fate.NO_TIME)) == 0
+    assert seconds(outcome(MessageStatus.NO_TIME)) == 0
 
 
-@pytest.mark.parametrize("fate", [Fate.HANDLER_FAILED, Fate.KEY_MISSING, Fate.STORE_FAILED])
+@pytest.mark.parametrize(
+    "status", [MessageStatus.HANDLER_FAILED, MessageStatus.KEY_MISSING, MessageStatus.STORE_FAILED]
+)
 @pytest.mark.parametrize(
     ("received", "most"),
     [(None, 30), (0, 30), (1, 30), (2, 60), (3, 120), (5, 480), (6, 900), (9, 900), (2**53, 900)],
 )
 def test_failed_comes_back_within_a_doubling_time(
-    fate: Fate, received: int | None, most: int
+    status: MessageStatus, received: int | None, most: int
 ) -> None:
     """Anywhere from at once to the most, by chance; any receive count there can be."""
-    failed = outcome(fate, origin=Origin(receive_count=received))
+    failed = outcome(status, origin=Origin(receive_count=received))
     assert seconds(failed, 0.0) == 0
     assert seconds(failed, 0.5) == most // 2
     assert seconds(failed, 1 - 2**-53) == most
@@ -83,31 +87,31 @@ def test_only_attempts_of_this_message_lengthen_its_back_off(
 ) -> None:
     """Contention is not poison, and a message sent back starts anew."""
     origin = Origin(receive_count=received)
-    failed = outcome(Fate.HANDLER_FAILED, origin=origin, record=record(generation))
+    failed = outcome(MessageStatus.HANDLER_FAILED, origin=origin, record=record(generation))
     assert seconds(failed, 1 - 2**-53) == 30
 
 
 def test_what_nothing_is_known_of_keeps_its_time() -> None:
     """No handle, or a claim lost to a lease nobody has read: the queue's time-out decides."""
-    lost = outcome(Fate.IN_PROGRESS, error=ClaimLostError("k", "taken over"))
-    assert changes([lost, outcome(Fate.NO_TIME, handle="")], lambda: 0.5) == []
+    lost = outcome(MessageStatus.IN_PROGRESS, error=ClaimLostError("k", "taken over"))
+    assert plan_visibility([lost, outcome(MessageStatus.NO_TIME, handle="")], lambda: 0.5) == []
 
 
 def test_a_fifo_group_comes_back_as_one() -> None:
     """Whatever follows the first failure of a group has its time; other groups have their own."""
     outcomes = [
-        outcome(Fate.COMPLETED, handle="a0", group="a"),
+        outcome(MessageStatus.COMPLETED, handle="a0", group="a"),
         in_progress(9, handle="a1", group="a"),
-        outcome(Fate.HANDLER_FAILED, handle="b1", group="b"),
-        outcome(Fate.GROUP_BLOCKED, handle="a2", group="a"),
-        outcome(Fate.GROUP_BLOCKED, handle="b2", group="b"),
-        outcome(Fate.GROUP_BLOCKED, handle="a3", group="a"),
+        outcome(MessageStatus.HANDLER_FAILED, handle="b1", group="b"),
+        outcome(MessageStatus.GROUP_BLOCKED, handle="a2", group="a"),
+        outcome(MessageStatus.GROUP_BLOCKED, handle="b2", group="b"),
+        outcome(MessageStatus.GROUP_BLOCKED, handle="a3", group="a"),
     ]
     shares = iter([0.5])
-    assert changes(outcomes, lambda: next(shares)) == [
-        Change("a1", 10),
-        Change("b1", 15),
-        Change("a2", 10),
-        Change("b2", 15),
-        Change("a3", 10),
+    assert plan_visibility(outcomes, lambda: next(shares)) == [
+        VisibilityChange("a1", 10),
+        VisibilityChange("b1", 15),
+        VisibilityChange("a2", 10),
+        VisibilityChange("b2", 15),
+        VisibilityChange("a3", 10),
     ]

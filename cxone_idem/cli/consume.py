@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cxone_idem.consumer import POLL_SECONDS, Consumer
 from cxone_idem.deduplicator import Deduplicator
-from cxone_idem.event_function import handler_mistake
+from cxone_idem.events.handler import handler_mistake
 from cxone_idem.setting import variable
-from cxone_idem.sqs_queue import ENTRIES_MAX, SqsQueue, create_client, open_queue
+from cxone_idem.sqs.consumer import Consumer, ServedQueue
+from cxone_idem.sqs.queue import ENTRIES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-# No deadline is near here, and a deletion that is given up brings a duplicate.
-_ATTEMPTS = 3
-_ANSWER_SECONDS = 5
 _SIGNALLED = 128
 
 
@@ -53,10 +50,7 @@ def consume(queue: str, handler: str, batch_size: int) -> None:
     # The consumer changes visibility on its own queue; done twice, it would be done for nothing.
     environ = {**os.environ, variable("align_visibility"): "false"}
     deduplicator = Deduplicator.from_environ(environ)
-    opened = open_queue(create_client(attempts=_ATTEMPTS, answer_seconds=_ANSWER_SECONDS), queue)
-    polling = create_client(attempts=1, answer_seconds=POLL_SECONDS + _ANSWER_SECONDS)
-    polled = SqsQueue(polling, opened.url)
-    consumer = Consumer(deduplicator, opened, polled, process_event, batch_size=batch_size)
+    consumer = Consumer(deduplicator, ServedQueue.of(queue, batch_size), process_event)
     _stop_on_signals(consumer)
     consumer.run()
 

@@ -16,9 +16,9 @@ from cxone_idem.cli.output import (
     print_table,
 )
 from cxone_idem.config import Config
-from cxone_idem.dead_letters import DeadLetter, DeadLetters, Verdict
-from cxone_idem.dynamodb_reader import RecordReader
-from cxone_idem.sqs_queue import create_client, open_queue
+from cxone_idem.sqs.dead_letters import DeadLetter, DeadLetters, Verdict
+from cxone_idem.sqs.queue import create_sqs_client, open_queue
+from cxone_idem.stores.dynamodb_admin import RecordReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def dead_letters(  # noqa: PLR0913 -- one for each option
     of the consumer.
     """
     config = Config.from_environ()
-    client = create_client(attempts=_ATTEMPTS, answer_seconds=_ANSWER_SECONDS)
+    client = create_sqs_client(attempts=_ATTEMPTS, answer_seconds=_ANSWER_SECONDS)
     opened = open_queue(client, queue)
     target = None if to is None else open_queue(client, to)
     if target is not None and target.url == opened.url:

@@ -21,7 +21,7 @@ from cxone_idem.cli.output import (
     print_table,
 )
 from cxone_idem.config import Config
-from cxone_idem.item import Layout
+from cxone_idem.stores.dynamodb_item import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

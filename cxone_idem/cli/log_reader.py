@@ -9,22 +9,28 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem.cause import Cause, find_cause
-from cxone_idem.fate import Fate
-from cxone_idem.item import ForeignItemError
-from cxone_idem.outcome_log import FIELD
+from cxone_idem.sqs.logs import FIELD
+from cxone_idem.sqs.outcome import MessageStatus
+from cxone_idem.stores.dynamodb_item import ForeignItemError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cxone_idem.item import Layout
     from cxone_idem.record import Record
+    from cxone_idem.stores.dynamodb_item import Layout
 
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s?(?:(Z)|([+-]\d\d):?(\d\d))?"
 )
 # Where CloudWatch's own exports put the text of a log line.
 _ENVELOPES = ("message", "@message")
-_COUNTED = frozenset({Fate.ALREADY_DONE.value, Fate.SAME_BATCH.value, Fate.OTHER_CONTENT.value})
+_COUNTED = frozenset(
+    {
+        MessageStatus.ALREADY_DONE.value,
+        MessageStatus.SAME_BATCH.value,
+        MessageStatus.FINGERPRINT_MISMATCH.value,
+    }
+)
 _CAUSES = {cause.value: cause for cause in Cause}
 
 
@@ -81,8 +87,8 @@ class LogReader:
 
     def _read_log_line(self, fields: dict[str, Any], at_ms: int | None) -> None:
         self.log_lines += 1
-        status, cause = fields.get("fate"), _CAUSES.get(fields.get("cause", ""))
-        self.waiting += status == Fate.IN_PROGRESS.value
+        status, cause = fields.get("status"), _CAUSES.get(fields.get("cause", ""))
+        self.waiting += status == MessageStatus.IN_PROGRESS.value
         if cause is None or status not in _COUNTED:
             return
         if cause is Cause.NOT_A_DUPLICATE:
@@ -91,7 +97,7 @@ class LogReader:
             if message_id in self._failed:
                 return
             self._failed.add(message_id)
-        known = {name: value for name, value in fields.items() if name not in {"fate", "cause"}}
+        known = {name: value for name, value in fields.items() if name not in {"status", "cause"}}
         at_ms = at_ms or _time_ms(fields.get("sent_at_ms"))
         self.duplicates.append(Duplicate(at_ms, cause, str(fields.get("key")), known))
 

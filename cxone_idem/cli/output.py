@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cxone_idem import protocol
-from cxone_idem.errors import legible, shortened
+from cxone_idem.protocol.decisions import is_lease_over, is_past_retention
 from cxone_idem.record import NO_VERSION, Origin, State
+from cxone_idem.text import legible, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -111,10 +111,10 @@ def state(record: Record, now_ms: int) -> str:
     if record.state is State.RELEASED:
         return "RELEASED: given up undone, free for the next delivery"
     if record.state is State.DONE:
-        if protocol.is_past_retention(record, now_ms):
+        if is_past_retention(record, now_ms):
             return "DONE, but past its retention: the next delivery does the work again"
         return "DONE: every further delivery is dropped"
-    if protocol.is_lease_over(record, now_ms):
+    if is_lease_over(record, now_ms):
         return "IN_PROGRESS, but its lease is over: the next delivery takes over"
     return "IN_PROGRESS: a worker has it, and every other delivery waits for it"
 
@@ -163,7 +163,7 @@ def _generation(generation: int) -> str:
 def _lease(record: Record, now_ms: int) -> str:
     if record.state is not State.IN_PROGRESS:
         return "none"
-    if protocol.is_lease_over(record, now_ms):
+    if is_lease_over(record, now_ms):
         return f"over since {_when(record.lease_until_ms, now_ms)}"
     return f"ends in at most {duration(record.lease_until_ms - now_ms)}"
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-import uuid
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cxone_idem import protocol
 from cxone_idem.cli.output import (
     Exit,
     describe,
@@ -22,16 +20,14 @@ from cxone_idem.cli.output import (
 )
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator
-from cxone_idem.dynamodb import DynamoDBStore
-from cxone_idem.dynamodb_reader import RecordReader
-from cxone_idem.dynamodb_request import create_client
-from cxone_idem.errors import ClaimLostError, InProgressError, quoted
-from cxone_idem.events import checked_key
-from cxone_idem.held_record import HeldRecord
+from cxone_idem.errors import ClaimLostError, InProgressError
+from cxone_idem.events.key import checked_key
+from cxone_idem.protocol.decisions import is_lease_over, is_past_retention
 from cxone_idem.record import State, partition_key
 from cxone_idem.setting import variable
-from cxone_idem.store import NO_DEADLINE
-from cxone_idem.writer import Writer
+from cxone_idem.stores.dynamodb import DynamoDBStore, create_client
+from cxone_idem.stores.dynamodb_admin import RecordReader
+from cxone_idem.text import quoted
 
 if TYPE_CHECKING:
     from cxone_idem.record import Record
@@ -59,8 +55,8 @@ def show(ctx: click.Context, key: str, *, as_json: bool) -> None:
         return
     in_progress, done = record.state is State.IN_PROGRESS, record.state is State.DONE
     judged = {
-        "lease_over": in_progress and protocol.is_lease_over(record, now_ms),
-        "past_retention": done and protocol.is_past_retention(record, now_ms),
+        "lease_over": in_progress and is_lease_over(record, now_ms),
+        "past_retention": done and is_past_retention(record, now_ms),
     }
     print_json({"table": config.table, "store_time_ms": now_ms, **judged, **asdict(record)})
 
@@ -77,13 +73,14 @@ def release(ctx: click.Context, key: str, *, yes: bool) -> None:
     release it, by typing the key. What is done is never released. The record is written only if it
     is still the one that was looked at, and keeps its generation.
     """
-    config = Config.from_environ()
+    # The kill switch is the consumer's: with it thrown, nothing would be written.
+    config = replace(Config.from_environ(), disabled=False)
     client = create_client()
     record, now_ms = load_record(key, config, client)
     if record is None:
         ctx.exit(Exit.NOT_FOUND)
     done = record.state is State.DONE
-    if record.state is State.RELEASED or (done and protocol.is_past_retention(record, now_ms)):
+    if record.state is State.RELEASED or (done and is_past_retention(record, now_ms)):
         print_status("it is free already: the next delivery does the work")
         return
     if done:
@@ -120,7 +117,7 @@ def redo(ctx: click.Context, keys: tuple[str, ...], *, yes: bool) -> None:
 def load_record(key: str, config: Config, client: Any = None) -> tuple[Record | None, int]:
     """Return a key's record and the store's time in ms; print where it was looked for if absent."""
     name = partition_key(config.namespace, checked_key(key))
-    record, date_seconds = RecordReader(config, client).look(name)
+    record, date_seconds = RecordReader(config, client).get(name)
     if record is None:
         hint = (
             "; no namespace is set, and a Lambda function's keys have its name before them: set"
@@ -138,7 +135,7 @@ def _confirm_release(
     """Ask before a release; refuse `--yes` while the lease runs."""
     time_left = duration(record.lease_until_ms - now_ms)
     owner = f"(claimed for {origin(record.origin)})"
-    if protocol.is_lease_over(record, now_ms):
+    if is_lease_over(record, now_ms):
         print_status(
             f"its lease ended {time_left} ago, so the next delivery takes over in any case;"
             f" once released, a worker that is only late can no longer complete it {owner}"
@@ -160,18 +157,15 @@ def _confirm_release(
 
 def _release(key: str, record: Record, config: Config, client: Any) -> None:
     """Write the record as released, on the condition that it is still the one that was seen."""
-    writer = Writer(
-        _store(config, client), config.retention_seconds, time.time, lambda: uuid.uuid4().hex
-    )
-    HeldRecord(key, record, writer, NO_DEADLINE).write(protocol.released)
+    Deduplicator(_store(config, client), config).claims.release_record(key, record)
 
 
 def _redo(key: str, config: Config, client: Any, *, yes: bool) -> int:
     record, now_ms = load_record(key, config, client)
     if record is None:
         return Exit.NOT_FOUND
-    if record.state is not State.DONE or protocol.is_past_retention(record, now_ms):
-        busy = record.state is State.IN_PROGRESS and not protocol.is_lease_over(record, now_ms)
+    if record.state is not State.DONE or is_past_retention(record, now_ms):
+        busy = record.state is State.IN_PROGRESS and not is_lease_over(record, now_ms)
         print_status(f"{quoted(key)}: {_BUSY if busy else _FREE}")
         return Exit.REFUSED if busy else Exit.OK
     done = _done(record, now_ms)

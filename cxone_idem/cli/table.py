@@ -6,7 +6,7 @@ import click
 
 from cxone_idem.cli.output import Exit, print_status
 from cxone_idem.config import Config
-from cxone_idem.dynamodb_table import TableMaker
+from cxone_idem.stores.dynamodb_admin import TableAdmin
 
 
 @click.command("create-table")
@@ -19,28 +19,28 @@ def create_table(ctx: click.Context, *, yes: bool) -> None:
     right already is left as it is; one with another key or another TTL attribute is refused.
     """
     config = Config.from_environ()
-    maker = TableMaker(config)
-    existing = maker.describe()
+    admin = TableAdmin(config)
+    existing = admin.describe()
     if existing is None:
         print_status(f"creating table {config.table!r}")
-        maker.create()
-        maker.switch_ttl_on()
+        admin.create()
+        admin.switch_ttl_on()
         print_status(
             f"created: on-demand, key {config.partition_key!r}, TTL on {config.ttl_attribute!r},"
             " protected from deletion"
         )
         return
-    mistake = maker.schema_mistake(existing)
+    mistake = admin.schema_mistake(existing)
     if mistake:
         print_status(f"refused: table {config.table!r} exists, and {mistake}")
         ctx.exit(Exit.REFUSED)
-    maker.wait()
-    _switch_ttl_on(ctx, maker, config, yes=yes)
+    admin.wait()
+    _switch_ttl_on(ctx, admin, config, yes=yes)
 
 
-def _switch_ttl_on(ctx: click.Context, maker: TableMaker, config: Config, *, yes: bool) -> None:
+def _switch_ttl_on(ctx: click.Context, admin: TableAdmin, config: Config, *, yes: bool) -> None:
     """Switch TTL on if it is off: a run that was stopped half way has left it so."""
-    attribute = maker.ttl_attribute()
+    attribute = admin.ttl_attribute()
     if attribute == config.ttl_attribute:
         print_status(f"table {config.table!r} is right already")
         return
@@ -54,5 +54,5 @@ def _switch_ttl_on(ctx: click.Context, maker: TableMaker, config: Config, *, yes
     if not yes:
         question = f"Have DynamoDB delete its items once their {config.ttl_attribute!r} is past?"
         click.confirm(question, abort=True, err=True)
-    maker.switch_ttl_on()
+    admin.switch_ttl_on()
     print_status(f"TTL is on for {config.ttl_attribute!r}")

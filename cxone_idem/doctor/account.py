@@ -8,8 +8,8 @@ import botocore.session
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cxone_idem.aws_client import new_client
 from cxone_idem.doctor.facts import Unread
+from cxone_idem.stores.aws_client import new_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

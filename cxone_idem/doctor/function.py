@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from cxone_idem.config import NO_NAMESPACE, Config
 from cxone_idem.doctor.facts import Check, Finding, Function, Unread
-from cxone_idem.dynamodb_request import REQUEST_SECONDS
 from cxone_idem.errors import ConfigError
 from cxone_idem.setting import variable
+from cxone_idem.stores.dynamodb import REQUEST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cxone_idem.sqs_batch import BatchResponse
+    from cxone_idem.sqs.batch import BatchResponse
 
 QUEUE_ARN = "arn:aws:sqs:us-east-1:000000000000:cxone-events"
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
-import cxone_idem
-from cxone_idem.claimed import Claimed
+from cxone_idem.claims.claim import Claimed
 from cxone_idem.config import Config
-from cxone_idem.deduplicator import Deduplicator
+from cxone_idem.deduplicator import Deduplicator, replaced_by
 from cxone_idem.errors import StoreError
-from cxone_idem.memory import MemoryStore
+from cxone_idem.protocol.store import transaction_item
 from cxone_idem.record import State
-from cxone_idem.store import transaction_item
+from cxone_idem.runtime import Runtime
+from cxone_idem.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cxone_idem.outcome import Outcome
+    from cxone_idem.protocol.store import ConditionalPut, PutResult, Store
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer, Store, Write
+    from cxone_idem.sqs.outcome import Outcome
 
 START_SECONDS = 2_000_000_000.0
 """When a `MovableClock` starts, epoch seconds: in 2033, so that no engine sweeps the records."""
@@ -67,7 +66,7 @@ class RehearsalStore:
         """
         self._to_lose, self._retried = times, retried
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         """Write as the store behind does, as often as the SDK has to."""
         if record.state is State.IN_PROGRESS:
             self.leases_until_ms = max(self.leases_until_ms, record.lease_until_ms)
@@ -82,11 +81,11 @@ class RehearsalStore:
             return answer
         return answer._replace(date_seconds=int(self._clock()))
 
-    def transaction_item(self, write: Write) -> Any:
+    def transaction_item(self, write: ConditionalPut) -> Any:
         """Return what the store behind makes of a write for its transactions."""
         return transaction_item(self._store, write)
 
-    def _put(self, record: Record, expected_version: str | None) -> Answer:
+    def _put(self, record: Record, expected_version: str | None) -> PutResult:
         self.requests += 1
         return self._store.put_if(record, expected_version)
 
@@ -126,15 +125,12 @@ class Rehearsal:
         Import your consumer under it, if it makes its deduplicator when it is imported.
         """
 
-        def from_environ(environ: Any = None, *, on_outcome: Any = None) -> Deduplicator:  # noqa: ARG001 -- by contract
+        def make(on_outcome: Callable[[Outcome], object] | None) -> Deduplicator:
             if on_outcome is not None:
                 self.deduplicator = self._worker(on_outcome)
             return self.deduplicator
 
-        with (
-            patch.object(Deduplicator, "from_environ", from_environ),
-            patch.object(cxone_idem, "_default", self.deduplicator),
-        ):
+        with replaced_by(make):
             yield
 
     def _worker(self, on_outcome: Callable[[Outcome], object] | None = None) -> Deduplicator:
@@ -142,6 +138,5 @@ class Rehearsal:
             self.store,
             self.config,
             on_outcome=on_outcome,
-            now=self.clock,
-            sleep=self.clock.advance,
+            runtime=Runtime(now=self.clock, sleep=self.clock.advance),
         )

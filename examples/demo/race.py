@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore
-from cxone_idem.testing import eventbridge_event
+from cxone_idem.testing.events import eventbridge_event
 from examples.demo.workers import BATCH_SIZE, Entry, Job, client, crew
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def idempotent(
     """Return the handler with the library, on its default settings unless others are given."""
     deduplicator = Deduplicator(DynamoDBStore(table, dynamodb), config)
 
-    def handler(event: dict[str, Any]) -> dict[str, Any]:
+    def handler(event: dict[str, Any]) -> Any:
         return deduplicator.process_batch(event, process_event)
 
     return handler

@@ -15,7 +15,7 @@ import boto3
 from botocore.config import Config as ClientConfig
 
 from cxone_idem import IdemError, current_claim
-from cxone_idem.testing import sqs_event, sqs_record
+from cxone_idem.testing.events import sqs_event, sqs_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

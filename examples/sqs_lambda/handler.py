@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cxone_idem import Deduplicator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Made while Lambda initialises the function: the first event finds the client ready, and every
 # invocation shares its connection.
@@ -16,6 +19,6 @@ def process_event(event: dict[str, Any]) -> None:
     print(f"{event['detail']['eventType']}: processed event {event['id']}")
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> Mapping[str, Any]:
     """Process each event of the batch once, however often it is delivered."""
     return deduplicator.process_batch(event, process_event, context=context)

@@ -9,7 +9,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore
-from cxone_idem.dynamodb_request import create_client
+from cxone_idem.stores.dynamodb import create_client
 from tests.bench.tap import Tap
 from tests.sqs_events import Context
 

@@ -73,7 +73,7 @@ class Queue:
                 return None
             return sqs_events.batch(*(self._record(message_id) for message_id in received))
 
-    def settle(self, event: dict[str, Any], response: dict[str, Any]) -> None:
+    def settle(self, event: dict[str, Any], response: Any) -> None:
         """Delete what an invocation did not report as failed, as Lambda does."""
         if "batchItemFailures" not in response:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.dynamodb_request import create_client
+from cxone_idem.stores.dynamodb import create_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

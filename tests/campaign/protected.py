@@ -9,14 +9,14 @@ import botocore.session
 from botocore.exceptions import ClientError
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore, StoreError
+from cxone_idem.protocol.store import NO_DEADLINE, Budget, PutResult
 from cxone_idem.record import Record, State
-from cxone_idem.store import NO_DEADLINE, Answer, Budget
 from tests.campaign.plan import COLD_SKEW_SECONDS, LEASE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cxone_idem.store import Write
+    from cxone_idem.protocol.store import ConditionalPut
     from tests.campaign.ledger import Ledger
     from tests.campaign.worker import Worker
 
@@ -45,8 +45,8 @@ class TimedStore(DynamoDBStore):
         self._ledger = ledger
 
     def put_many(
-        self, writes: Sequence[Write], budget: Budget = NO_DEADLINE
-    ) -> list[Answer | StoreError]:
+        self, writes: Sequence[ConditionalPut], budget: Budget = NO_DEADLINE
+    ) -> list[PutResult | StoreError]:
         for write in writes:
             self._note_sent(write.record)
         answers = super().put_many(writes, budget)
@@ -58,9 +58,9 @@ class TimedStore(DynamoDBStore):
         if record.state is State.IN_PROGRESS:
             self.claims[record.partition_key] = Sent(time.monotonic(), record)
 
-    def _note_answered(self, record: Record, answer: Answer | StoreError) -> None:
-        if record.state is State.DONE and isinstance(answer, Answer):
-            own = answer.seen is not None and answer.seen.version == record.version
+    def _note_answered(self, record: Record, answer: PutResult | StoreError) -> None:
+        if record.state is State.DONE and isinstance(answer, PutResult):
+            own = answer.existing is not None and answer.existing.version == record.version
             if answer.written or own:
                 self._ledger.write("recorded", key=record.partition_key)
 

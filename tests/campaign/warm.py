@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cxone_idem.dynamodb_request import create_client
+from cxone_idem.stores.dynamodb import create_client
 from examples.local_stack import CREDENTIALS
 from tests.campaign import naive, powertools, protected
 

@@ -8,7 +8,7 @@ from tests.model.broken import MISTAKES
 from tests.model.broken_pairs import PAIR_MISTAKES
 from tests.model.broken_transactions import TRANSACTION_MISTAKES
 from tests.model.consumer import by_the_batch, by_the_verbs
-from tests.model.line import StatementPort
+from tests.model.line import ManyPort
 from tests.model.process import Port, Program
 from tests.model.search import Search
 from tests.model.transactions import by_the_batch_in_transactions, by_the_verbs_in_transactions
@@ -30,7 +30,7 @@ def main(wanted: str) -> int:
     for worlds, port, deliver in (
         (SHORT, Port, by_the_verbs),
         (BATCHES, Port, by_the_batch),
-        ((*PAIRS, *PAIRS_LONG), StatementPort, by_the_batch),
+        ((*PAIRS, *PAIRS_LONG), ManyPort, by_the_batch),
         ((*TRANSACTIONS, *TRANSACTIONS_LONG), Port, by_the_verbs_in_transactions),
         (TRANSACTION_BATCHES, Port, by_the_batch_in_transactions),
         (LONG, Port, by_the_verbs),

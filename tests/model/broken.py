@@ -6,10 +6,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
-from cxone_idem import clock, protocol, writer
-from cxone_idem.protocol import Verdict, judge_refused_claim
+from cxone_idem.protocol import decisions, transition
+from cxone_idem.protocol.clock import ClockSample
+from cxone_idem.protocol.decisions import Decision, decide_refused_claim
+from cxone_idem.protocol.store import PutResult
 from cxone_idem.record import State
-from cxone_idem.store import Answer
 from tests.model import invariants
 from tests.model.consumer import by_the_verbs
 from tests.model.process import Port, Program, Request, Verb
@@ -30,10 +31,10 @@ _TWO_MINUTES_MS = 120_000
 class CheckThenInsert(Port):
     """Reads, decides, and writes in a second request."""
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         """Write if the version read a moment ago was the expected one."""
         answer = self.ask(Request(Verb.READ, record))
-        if (answer.seen.version if answer.seen else None) != expected_version:
+        if (answer.existing.version if answer.existing else None) != expected_version:
             return answer
         return self.ask(Request(Verb.PUT, record))
 
@@ -41,7 +42,7 @@ class CheckThenInsert(Port):
 class UnconditionalComplete(Port):
     """Completes whatever stands there."""
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         """Write a completion without its condition."""
         if record.state is State.DONE:
             return self.ask(Request(Verb.PUT, record))
@@ -51,7 +52,7 @@ class UnconditionalComplete(Port):
 class UnconditionalDelete(Port):
     """Deletes whatever stands there when the handler fails."""
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         """Delete instead of releasing."""
         if record.state is State.RELEASED:
             return self.ask(Request(Verb.DELETE, record))
@@ -61,49 +62,49 @@ class UnconditionalDelete(Port):
 class NoDate(Port):
     """Leaves every worker to its own clock."""
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         """Write, and drop the store's time from the answer."""
         answer = super().put_if(record, expected_version)
-        return Answer(answer.written, answer.seen)
+        return PutResult(answer.written, answer.existing)
 
 
 class ClockInCondition(NoDate):
     """Puts the client's clock into the condition: a claim takes over what it thinks has lapsed."""
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         """Claim if there is no item or if its lease is over by the claimant's clock."""
         if record.state is State.IN_PROGRESS and expected_version is None:
             return self.ask(Request(Verb.CLAIM_IF_LAPSED, record))
         return super().put_if(record, expected_version)
 
 
-def _never_own(attempted: Record, seen: Record | None) -> bool:  # noqa: ARG001 -- by contract
+def _never_own(attempted: Record, existing: Record | None) -> bool:  # noqa: ARG001 -- by contract
     return False
 
 
 def _done_until_deleted(
-    attempted: Record, seen: Record | None, store_time_ms: int, max_attempts: int
-) -> Verdict:
-    if seen is not None and seen.state is State.DONE:
-        return Verdict.OWNED if seen.version == attempted.version else Verdict.DONE
-    return judge_refused_claim(attempted, seen, store_time_ms, max_attempts)
+    attempted: Record, existing: Record | None, store_time_ms: int, max_attempts: int
+) -> Decision:
+    if existing is not None and existing.state is State.DONE:
+        return Decision.OWNED if existing.version == attempted.version else Decision.DONE
+    return decide_refused_claim(attempted, existing, store_time_ms, max_attempts)
 
 
 def _held_until_deleted(
-    attempted: Record, seen: Record | None, store_time_ms: int, max_attempts: int
-) -> Verdict:
-    verdict = judge_refused_claim(attempted, seen, store_time_ms, max_attempts)
-    held = seen is not None and seen.state is State.IN_PROGRESS
-    return Verdict.IN_PROGRESS if held and verdict is Verdict.TAKE_OVER else verdict
+    attempted: Record, existing: Record | None, store_time_ms: int, max_attempts: int
+) -> Decision:
+    decision = decide_refused_claim(attempted, existing, store_time_ms, max_attempts)
+    held = existing is not None and existing.state is State.IN_PROGRESS
+    return Decision.IN_PROGRESS if held and decision is Decision.TAKE_OVER else decision
 
 
 def _one_more_attempt(
-    attempted: Record, seen: Record | None, store_time_ms: int, max_attempts: int
-) -> Verdict:
-    return judge_refused_claim(attempted, seen, store_time_ms, max_attempts + 1)
+    attempted: Record, existing: Record | None, store_time_ms: int, max_attempts: int
+) -> Decision:
+    return decide_refused_claim(attempted, existing, store_time_ms, max_attempts + 1)
 
 
-def _always_proves(reading: clock.Reading, lease_until_ms: int, lease_ms: int) -> bool:  # noqa: ARG001 -- by contract
+def _always_covers(sample: ClockSample, lease_until_ms: int, lease_ms: int) -> bool:  # noqa: ARG001 -- by contract
     return True
 
 
@@ -158,7 +159,7 @@ MISTAKES = (
         "own writes are not recognised",
         Budget(losses=1),
         invariants.OWN_WRITE,
-        patches=((protocol, "is_own", _never_own),),
+        patches=((decisions, "is_own", _never_own),),
     ),
     _mistake(
         "leases judged by the local clock, which is 2 minutes fast",
@@ -180,20 +181,20 @@ MISTAKES = (
         "DONE counts until TTL deletes it",
         Budget(),
         invariants.NOTHING_LOST,
-        patches=((protocol, "judge_refused_claim", _done_until_deleted),),
+        patches=((decisions, "decide_refused_claim", _done_until_deleted),),
     ),
     _mistake(
         "a lease counts until TTL deletes it",
         Budget(),
         invariants.NOTHING_LOST,
-        patches=((protocol, "judge_refused_claim", _held_until_deleted),),
+        patches=((decisions, "decide_refused_claim", _held_until_deleted),),
     ),
     _mistake(
         "one attempt more than is allowed",
         Budget(raises=1),
         invariants.TRIED_OUT,
         max_attempts=1,
-        patches=((protocol, "judge_refused_claim", _one_more_attempt),),
+        patches=((decisions, "decide_refused_claim", _one_more_attempt),),
     ),
     _mistake(
         "a slow clock's first lease is not stamped again",
@@ -201,7 +202,7 @@ MISTAKES = (
         invariants.ONE_OWNER,
         invariants.OWN_RECORD,
         clocks_ms=(-_TWO_MINUTES_MS, 0, 0),
-        patches=((clock.Reading, "proves", _always_proves),),
+        patches=((ClockSample, "covers", _always_covers),),
     ),
     _mistake(
         "no margin for clocks that are 3 s apart",
@@ -210,6 +211,6 @@ MISTAKES = (
         invariants.OWN_RECORD,
         clocks_ms=(1500, 0, -1500),
         tells_date=False,
-        patches=((writer, "LEASE_MARGIN_MS", 0),),
+        patches=((transition, "LEASE_MARGIN_MS", 0),),
     ),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.claimed import Claimed
-from cxone_idem.committer import Committer
+from cxone_idem.claims.manager import ClaimManager
+from cxone_idem.sqs.committer import GroupCommitter
 from tests.model import invariants
 from tests.model.broken import Mistake
 from tests.model.consumer import by_the_batch
@@ -17,21 +17,24 @@ if TYPE_CHECKING:
 
     from cxone_idem import StoreError
     from cxone_idem.errors import IdemError
-    from cxone_idem.store import Answer, Write
+    from cxone_idem.protocol.held_claim import HeldClaim
+    from cxone_idem.protocol.store import ConditionalPut, PutResult
 
 
-def _answer_early(self: Committer) -> dict[Claimed, IdemError | None]:
+def _answer_early(self: GroupCommitter) -> dict[HeldClaim, IdemError | None]:
     return self._errors
 
 
-def _stay_stale(self: Claimed) -> None:
+def _stay_stale(self: ClaimManager, held: HeldClaim) -> None:
     """Start on a lease however old it is."""
 
 
 class FirstAnswerForAll(ManyPort):
     """Takes the first answer of a request for the answer to all its writes."""
 
-    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer | StoreError]:
+    def put_many(
+        self, writes: Sequence[ConditionalPut], *_: object
+    ) -> list[PutResult | StoreError]:
         """Ask for all of the writes; repeat the first answer."""
         answers = super().put_many(writes)
         return [answers[0] for _ in answers]
@@ -48,14 +51,14 @@ PAIR_MISTAKES = (
         "a batch answers before its completions are settled",
         Budget(1),
         invariants.UNRECORDED,
-        patches=((Committer, "close", _answer_early),),
+        patches=((GroupCommitter, "close", _answer_early),),
     ),
     _mistake(
         "claims made ahead are not extended before their handlers start",
         Budget(2, waits=1),
         invariants.ONE_OWNER,
         invariants.OWN_RECORD,
-        patches=((Claimed, "freshen", _stay_stale),),
+        patches=((ClaimManager, "renew_if_stale", _stay_stale),),
     ),
     _mistake(
         "one answer is taken for every write of its request",

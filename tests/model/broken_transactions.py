@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.held_record import HeldRecord
+from cxone_idem.protocol.held_claim import HeldClaim
 from tests.model import invariants
 from tests.model.broken import Mistake
 from tests.model.consumer import by_the_verbs
@@ -14,15 +14,15 @@ from tests.model.world import Budget, World
 
 if TYPE_CHECKING:
     from cxone_idem import Claimed, Deduplicator
+    from cxone_idem.protocol.store import ConditionalPut
     from cxone_idem.record import Record
-    from cxone_idem.store import Write
     from tests.model.process import Messages, Tape
 
 
 class NoCondition(Port):
     """Has a transaction write over whatever stands there."""
 
-    def transaction_item(self, write: Write) -> Request:
+    def transaction_item(self, write: ConditionalPut) -> Request:
         """Return the write without its condition."""
         return Request(Verb.TRANSACT_ANYWAY, write.record)
 
@@ -42,7 +42,7 @@ def _believing(claims: Deduplicator, messages: Messages, tape: Tape) -> None:
     by_the_verbs(claims, messages, tape, work)
 
 
-def _forget(self: HeldRecord, wanted: Record) -> None:
+def _forget(self: HeldClaim, wanted: Record) -> None:
     """Keep nothing in mind."""
 
 
@@ -68,7 +68,7 @@ TRANSACTION_MISTAKES = (
         "a claim forgets the write it handed to a transaction",
         Budget(1),
         invariants.OWN_WRITE,
-        patches=((HeldRecord, "may_have_landed", _forget),),
+        patches=((HeldClaim, "may_have_landed", _forget),),
     ),
     _mistake(
         "a handler takes a lost answer for a commit",

@@ -80,9 +80,9 @@ def broken_by_news(state: State, number: int, event: Event) -> str:
     mine = worker.stakes[event.key].delivery
     turned_away = any(
         answer is not None
-        and answer.seen is not None
+        and answer.existing is not None
         and key_of(request.record) == event.key
-        and owner_of(answer.seen) == mine
+        and owner_of(answer.existing) == mine
         for request, answer in zip(worker.node.requests, worker.answers, strict=True)
     )
     return OWN_WRITE if turned_away else ""

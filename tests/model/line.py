@@ -13,8 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from cxone_idem import batch_run, committer
-from cxone_idem.store import Answer
+from cxone_idem.sqs import committer, run
 from tests.model.consumer import Work
 from tests.model.process import Port, Request, Stop, Verb
 from tests.model.program_state import Opaque
@@ -22,30 +21,19 @@ from tests.model.program_state import Opaque
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cxone_idem.claims import Claims
+    from cxone_idem.claims.manager import ClaimManager
     from cxone_idem.errors import StoreError
-    from cxone_idem.store import Write
+    from cxone_idem.protocol.store import ConditionalPut, PutResult
 
 
 class ManyPort(Port):
     """A store that takes several writes in one request, and carries out each by itself."""
 
-    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer | StoreError]:
+    def put_many(
+        self, writes: Sequence[ConditionalPut], *_: object
+    ) -> list[PutResult | StoreError]:
         """Ask for all of the writes at once."""
         return self.ask_all(tuple(Request(Verb.PUT_IF, *write) for write in writes))
-
-
-class StatementPort(ManyPort):
-    """DynamoDB's statements: a refused insert does not tell what stands there."""
-
-    def put_many(self, writes: Sequence[Write], *_: object) -> list[Answer | StoreError]:
-        """Ask for all of the writes; keep from the library what refused an insert."""
-        return [
-            answer._replace(seen=None, told=False)
-            if isinstance(answer, Answer) and not answer.written and write.expected_version is None
-            else answer
-            for write, answer in zip(writes, super().put_many(writes), strict=True)
-        ]
 
 
 class _Line:
@@ -76,12 +64,12 @@ class _Turn(Opaque):
         """Wait for the world's word."""
 
 
-class OwnedCommitter(committer.Committer):
+class OwnedCommitter(committer.GroupCommitter):
     """The library's committer, whose moments are the world's."""
 
-    def __init__(self, claims: Claims) -> None:
+    def __init__(self, claims: ClaimManager) -> None:
         super().__init__(claims)
-        self._tape = claims._writer._store.tape  # type: ignore[attr-defined]  # noqa: SLF001 -- a Port
+        self._tape = claims._session._store.tape  # type: ignore[attr-defined]  # noqa: SLF001 -- a Port
         self._changed = _Line(self)  # type: ignore[assignment]
 
     def ask(self) -> None:
@@ -94,7 +82,7 @@ class OwnedCommitter(committer.Committer):
 def owned_line() -> Iterator[None]:
     """Put every committer's thread into the world's hands."""
     with (
-        patch.object(batch_run, "Committer", OwnedCommitter),
+        patch.object(run, "GroupCommitter", OwnedCommitter),
         patch.object(committer, "Thread", _Turn),
     ):
         yield

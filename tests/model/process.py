@@ -12,14 +12,15 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem import Deduplicator, StoreError
+from cxone_idem.runtime import Runtime
 from tests.model.program_state import Opaque, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxone_idem import Config
+    from cxone_idem.protocol.store import ConditionalPut, PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer, Write
 
 
 class Stop(Enum):
@@ -111,7 +112,7 @@ class Tape(Opaque):
         return self._inputs[max(self._position, 0)].now_ms / 1000
 
     def new_version(self) -> str:
-        """Return a version that stands nowhere: neither in the store nor in anyone's memory."""
+        """Return a version that is nowhere: neither in the store nor in anyone's memory."""
         return self._inputs[max(self._position, 0)].fresh_version
 
     def note(self, kind: str, detail: str = "", key: int = 0) -> None:
@@ -138,22 +139,22 @@ class Port(Opaque):
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
 
-    def put_if(self, record: Record, expected_version: str | None) -> Answer:
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         """Ask for the library's one operation."""
         return self.ask(Request(Verb.PUT_IF, record, expected_version))
 
-    def transaction_item(self, write: Write) -> Request:
+    def transaction_item(self, put: ConditionalPut) -> Request:
         """Return the library's half of a transaction together with the effect."""
-        return Request(Verb.TRANSACT, *write)
+        return Request(Verb.TRANSACT, *put)
 
-    def ask(self, request: Request) -> Answer:
+    def ask(self, request: Request) -> PutResult:
         """Send a request; return the answer or raise the failure that the world decides."""
         (answer,) = self.ask_all((request,))
         if isinstance(answer, StoreError):
             raise answer
         return answer
 
-    def ask_all(self, requests: tuple[Request, ...]) -> list[Answer | StoreError]:
+    def ask_all(self, requests: tuple[Request, ...]) -> list[PutResult | StoreError]:
         """Send several writes as one request; return each one's answer or failure."""
         told = self.tape.wait(Stop.STORE, requests)
         if isinstance(told, tuple):
@@ -185,9 +186,7 @@ class Program(NamedTuple):
         claims = Deduplicator(
             self.port(tape),
             self.config,
-            now=tape.now,
-            new_version=tape.new_version,
-            monotonic=tape.monotonic,
+            runtime=Runtime(now=tape.now, monotonic=tape.monotonic, new_version=tape.new_version),
         )
         while True:
             self.deliver(claims, tape.wait(Stop.REST), tape)

@@ -12,7 +12,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.config import Config
-from cxone_idem.tally import Tally
+from cxone_idem.protocol.transition import Counters
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -22,7 +22,7 @@ NAME_MARK = "~"
 
 _PLAIN = (bool, int, float, str, bytes, type(None))
 # What only counts decides nothing: two states that differ in what it saw go on alike.
-_SAME_EVERYWHERE = (BuiltinFunctionType, Config, ModuleType, Tally, type, type(Lock()))
+_SAME_EVERYWHERE = (BuiltinFunctionType, Config, ModuleType, Counters, type, type(Lock()))
 
 
 class Opaque:

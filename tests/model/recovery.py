@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxone_idem.clock import LEASE_MARGIN_MS
+from cxone_idem.protocol.clock import LEASE_MARGIN_MS
 from cxone_idem.record import State as RecordState
 from tests.model.invariants import DROPPED, NOTHING_LOST
 from tests.model.process import Input, Stop

@@ -13,7 +13,7 @@ from tests.model.table import carry_out
 from tests.model.world import LEASE_MS, RETENTION_MS, SECOND_MS, World, key_of
 
 if TYPE_CHECKING:
-    from cxone_idem.store import Answer
+    from cxone_idem.protocol.store import PutResult
     from tests.model.process import Event, Messages, Request
 
 Outcome = tuple[State, str]
@@ -51,7 +51,7 @@ class Scheduler:
         after, broken = self._moves[move.kind](state, move)
         return after, broken or invariants.broken_by_owners(after)
 
-    def answer(self, state: State, request: Request) -> tuple[Any, Answer]:
+    def answer(self, state: State, request: Request) -> tuple[Any, PutResult]:
         """Return what stands after the store has carried out a request now, and its answer."""
         date_seconds = state.now_ms // SECOND_MS if self.world.tells_date else None
         return carry_out(state.ledgers[key_of(request.record)].record, request, date_seconds)
@@ -142,7 +142,9 @@ class Scheduler:
         )
         return state.spend("ghosts")._replace(ghosts=state.ghosts + late)
 
-    def _carry_out(self, state: State, request: Request, sent_ms: int) -> tuple[State, Answer, str]:
+    def _carry_out(
+        self, state: State, request: Request, sent_ms: int
+    ) -> tuple[State, PutResult, str]:
         record, answer = self.answer(state, request)
         broken = invariants.broken_by_write(state, request, record, self.world)
         key = key_of(request.record)

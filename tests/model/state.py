@@ -9,8 +9,8 @@ from tests.model.program_state import NAME_MARK, shape_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
     from tests.model.process import Event, Input, Paused, Program, Request
     from tests.model.world import Budget, World
 
@@ -79,7 +79,7 @@ class Worker(NamedTuple):
     """How far its clock is ahead of the store's."""
     stakes: tuple[Stake, ...]
     """Key by key."""
-    answers: tuple[Answer | None, ...] = ()
+    answers: tuple[PutResult | None, ...] = ()
     """The store's answer to each write of the request; None for those it has not carried out."""
     sent_ms: int = 0
     retried: bool = False

@@ -14,8 +14,8 @@ from tests.model.world import KEYS, key_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from cxone_idem.store import Answer
     from tests.model.process import Event
     from tests.model.scheduler import Scheduler
     from tests.model.state import State, Worker
@@ -119,10 +119,10 @@ def _asked(request: Request) -> str:
     return f"{wanted}, if {'no item' if request.expected_version is None else 'unchanged'}"
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: PutResult) -> str:
     if answer.written:
         return "-> done"
-    return f"-> {_brief(answer.seen)} stands" if answer.seen else "-> no item"
+    return f"-> {_brief(answer.existing)} stands" if answer.existing else "-> no item"
 
 
 def _brief(record: Record) -> str:

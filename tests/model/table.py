@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cxone_idem import MemoryStore
-from cxone_idem.store import Answer
+from cxone_idem.protocol.store import PutResult
 from tests.model.process import ON_A_CONDITION, Request, Verb
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ class Table(MemoryStore):
         if standing is not None:
             self._records[standing.partition_key] = standing
 
-    def carry_out(self, request: Request) -> Answer:
+    def carry_out(self, request: Request) -> PutResult:
         """Do what is asked, in one atomic step."""
         where = request.record.partition_key
         if request.verb in ON_A_CONDITION:
             return self.put_if(request.record, request.expected_version)
         if request.verb is Verb.READ:
-            return Answer(written=False, seen=self._records.get(where))
+            return PutResult(written=False, existing=self._records.get(where))
         if request.verb is Verb.EFFECT:
-            return Answer(written=True)
+            return PutResult(written=True)
         if request.verb is Verb.CLAIM_IF_LAPSED:
             seen = self._records.get(where)
             # The client's clock, as it puts it into the condition.
@@ -37,7 +37,7 @@ class Table(MemoryStore):
         self._records.pop(where, None)
         if request.verb in {Verb.PUT, Verb.TRANSACT_ANYWAY}:
             self._records[where] = request.record
-        return Answer(written=True)
+        return PutResult(written=True)
 
     def standing(self, request: Request) -> Record | None:
         """Return what stands where a request went."""
@@ -46,7 +46,7 @@ class Table(MemoryStore):
 
 def carry_out(
     standing: Record | None, request: Request, date_seconds: int | None
-) -> tuple[Record | None, Answer]:
+) -> tuple[Record | None, PutResult]:
     """Return what stands after a request, and the answer to it."""
     table = Table(standing)
     answer = table.carry_out(request)

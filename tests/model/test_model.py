@@ -9,7 +9,7 @@ from tests.model.broken import MISTAKES, Mistake
 from tests.model.broken_pairs import PAIR_MISTAKES
 from tests.model.broken_transactions import TRANSACTION_MISTAKES
 from tests.model.consumer import by_the_batch, by_the_verbs
-from tests.model.line import StatementPort
+from tests.model.line import ManyPort
 from tests.model.process import Port, Program
 from tests.model.search import Search
 from tests.model.transactions import by_the_batch_in_transactions, by_the_verbs_in_transactions
@@ -76,7 +76,7 @@ def test_no_interleaving_of_pairs_breaks_an_invariant(
     world: World, report: Callable[[Found], None]
 ) -> None:
     """Claims made ahead in one request and completions in groups keep them, on either key."""
-    found = Search(Program(world.config, StatementPort, by_the_batch), world).run()
+    found = Search(Program(world.config, ManyPort, by_the_batch), world).run()
     report(found)
     assert not found.broken, found.story
 

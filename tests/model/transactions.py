@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxone_idem import Claimed, Deduplicator
-    from cxone_idem.store import Answer
+    from cxone_idem.protocol.store import PutResult
     from tests.model.process import Messages, Request, Tape
 
 
@@ -36,7 +36,7 @@ def commits(held: Claimed, tape: Tape, item: Callable[[], Request]) -> bool:
     if work is Work.RAISES:
         return False
     try:
-        answer: Answer = held._writer._store.ask(item())  # type: ignore[attr-defined]  # noqa: SLF001 -- a Port
+        answer: PutResult = held._owner._session._store.ask(item())  # type: ignore[attr-defined]  # noqa: SLF001 -- a Port
     except StoreError:
         return False
     return answer.written

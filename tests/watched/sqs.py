@@ -21,12 +21,12 @@ example.process_event = process_event
 journal.note("initialised")
 
 
-def once(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def once(event: dict[str, Any], context: Any) -> Any:
     """Handle a batch as the example does."""
     return _watched(example.handler, event, context)
 
 
-def every_time(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def every_time(event: dict[str, Any], context: Any) -> Any:
     """Handle a batch without the library: whatever is delivered is processed."""
     return _watched(_without_the_library, event, context)
 
@@ -42,8 +42,8 @@ def _without_the_library(event: dict[str, Any], _: Any) -> dict[str, Any]:
 
 
 def _watched(
-    handle: Callable[[dict[str, Any], Any], dict[str, Any]], event: dict[str, Any], context: Any
-) -> dict[str, Any]:
+    handle: Callable[[dict[str, Any], Any], Any], event: dict[str, Any], context: Any
+) -> Any:
     records = event["Records"]
     for record in records:
         _note_delivery(record)

@@ -1,0 +1,357 @@
+"""The claim manager: claims, completes, releases and extends, one key or many alike."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed
+from cxone_idem.claims.key_owners import KeyOwners
+from cxone_idem.claims.registry import ClaimRegistry
+from cxone_idem.claims.session import Session
+from cxone_idem.claims.waiting import WaitPolicy
+from cxone_idem.errors import (
+    AttemptsExhaustedError,
+    ClaimLostError,
+    FingerprintMismatchError,
+    IdemError,
+    InProgressError,
+    StoreError,
+)
+from cxone_idem.protocol import decisions
+from cxone_idem.protocol.claim_attempt import ClaimAttempt, ClaimRequest
+from cxone_idem.protocol.clock import Clock
+from cxone_idem.protocol.decisions import Decision
+from cxone_idem.protocol.held_claim import Extension, HeldClaim, OwnerWrite
+from cxone_idem.protocol.reopening import Reopening
+from cxone_idem.protocol.store import NO_DEADLINE, Budget
+from cxone_idem.protocol.transition import Counters, Stamper, Terms
+from cxone_idem.record import State, partition_key
+from cxone_idem.text import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cxone_idem.claims.invocation import Invocation
+    from cxone_idem.config import Config
+    from cxone_idem.protocol.store import Store
+    from cxone_idem.record import Record
+    from cxone_idem.runtime import Runtime
+
+    ClaimOutcome = Claimed | AlreadyDone | IdemError
+
+logger = logging.getLogger("cxone_idem")
+
+# A claim made ahead of its work is extended first if more than a tenth of its lease has gone by.
+_FRESH = 0.9
+
+
+class ClaimManager:
+    """The claims of one deduplicator on one store. Thread-safe."""
+
+    def __init__(self, store: Store, config: Config, runtime: Runtime) -> None:
+        self.config = config
+        self.counters = Counters()
+        self.key_owners = KeyOwners()
+        self._runtime = runtime
+        clock = Clock(runtime.now, runtime.monotonic)
+        self._stamper = Stamper(clock, runtime.new_version, config.retention_seconds)
+        self._session = Session(store, clock)
+        self._registry = ClaimRegistry(clock, 0 if config.disabled else config.remember_seconds)
+
+    def claim(self, request: ClaimRequest, invocation: Invocation) -> Claimed | AlreadyDone:
+        """Claim a key, after waiting for another worker if need be; see `Deduplicator.claim`."""
+        waiting = self.wait_policy(invocation)
+        while True:
+            (outcome,) = self.claim_all([request], invocation)
+            if isinstance(outcome, InProgressError):
+                pause_seconds = waiting.next_pause_seconds(outcome.retry_after_seconds)
+                if pause_seconds:
+                    self._runtime.sleep(pause_seconds)
+                    continue
+            if isinstance(outcome, IdemError):
+                raise outcome
+            return outcome
+
+    def wait_policy(self, invocation: Invocation) -> WaitPolicy:
+        """Return how to wait for workers elsewhere from now on."""
+        return WaitPolicy(self.config, invocation, self._runtime.random)
+
+    def claim_all(
+        self, requests: Sequence[ClaimRequest], invocation: Invocation
+    ) -> list[ClaimOutcome]:
+        """Claim different keys in as few requests as the store can.
+
+        What `claim` would raise is an outcome, in the order of the keys.
+        """
+        keys = [self._partition_key(request.key) for request in requests]
+        budget = invocation.budget()
+        if any(self._registry.pending(key) for key in keys):
+            self.record_pending(budget, of=keys)
+        known: dict[str, ClaimOutcome] = {**self._release_ambiguous(keys, budget)}
+        for key, request in zip(keys, requests, strict=True):
+            done = self._known_done(key)
+            if done:
+                known[key] = _of_done(request, done)
+        terms = self._terms(invocation, budget)
+        attempts = {
+            key: ClaimAttempt(request, key, terms)
+            for key, request in zip(keys, requests, strict=True)
+            if key not in known
+        }
+        self._session.run([*attempts.values()], budget)
+        self._follow_up([*attempts.values()], budget)
+        known.update({key: self._outcome(attempt) for key, attempt in attempts.items()})
+        return [known[key] for key in keys]
+
+    def complete(self, held: HeldClaim, result: object = NO_RESULT) -> None:
+        """Record that the work is done; see `Claimed.complete`."""
+        with held.lock:
+            if held.record.state is State.DONE:
+                return
+            _keep_result(held, result)
+            error = self._complete([held])[held]
+            if error:
+                raise error
+            if held.result is not None and held.result != held.record.result:
+                logger.error("key %s was completed before, without this result", quoted(held.key))
+
+    def complete_all(
+        self, claims: Sequence[HeldClaim], budget: Budget | None = None
+    ) -> list[IdemError | None]:
+        """Complete claims in as few requests as the store can; return each one's error."""
+        with _locked(claims):
+            left = [held for held in claims if held.record.state is not State.DONE]
+            errors = self._complete(left, budget)
+        return [errors.get(held) for held in claims]
+
+    def release(self, held: HeldClaim) -> None:
+        """Free a key undone; see `Claimed.release`."""
+        with held.lock:
+            error = self._write([held], lambda _: decisions.released)[held]
+            if not isinstance(error, StoreError):
+                self._registry.drop(held)
+            if error:
+                raise error
+
+    def release_all(
+        self, claims: Sequence[HeldClaim], *, counts: bool, budget: Budget | None = None
+    ) -> list[IdemError | None]:
+        """Release claims in as few requests as the store can; return each one's error.
+
+        An attempt that no work was started under does not count (`counts=False`). If it may still
+        be stored, it is released before this process claims its key again.
+        """
+        change = decisions.released if counts else decisions.released_unstarted
+        with _locked(claims):
+            errors = self._write(claims, lambda _: change, budget)
+        for held, error in errors.items():
+            self._registry.drop(held)
+            # A record that is gone may be one that is still on its way.
+            if not counts and (isinstance(error, StoreError) or held.gone):
+                self._registry.add_ambiguous(held)
+            if held.record.state is State.DONE:  # by a transaction whose answer was lost
+                self._registry.remember_done(held.record)
+        return [errors[held] for held in claims]
+
+    def release_record(self, key: str, record: Record) -> None:
+        """Release the claim of another worker, if its record is still `record`.
+
+        For a person who knows that the worker is dead. Raises as `release` does.
+        """
+        self.release(HeldClaim(key, record, Terms(self._stamper, self.counters, lambda: 0)))
+
+    def extend(self, held: HeldClaim) -> None:
+        """Make the lease last its full length from now; see `Claimed.extend`."""
+        with held.lock:
+            extension = Extension(held)
+            self._session.run([extension], held.terms.budget)
+            if isinstance(extension.error, ClaimLostError):
+                self._registry.drop(held)
+            if extension.error:
+                raise extension.error
+            self._registry.renew(held)
+
+    def renew_if_stale(self, held: HeldClaim) -> None:
+        """Extend the lease if the work starts well after the claim; raises as `extend` does."""
+        if held.lease_left_ms < _FRESH * held.terms.lease_ms():
+            self.extend(held)
+
+    def transaction_item(self, held: HeldClaim, result: object) -> Any:
+        """Return the completion as an entry of a transaction; see `Claimed.transaction_item`."""
+        with held.lock:
+            _keep_result(held, result)
+            settled = held.settled_error()
+            if settled:
+                raise settled
+            put = OwnerWrite(held, held.as_done).next_write()
+            item = self._session.transaction_item(put)
+            held.may_have_landed(put.record)
+            return item
+
+    def held(self, key: str) -> HeldClaim:
+        """Return the claim that this process holds on a key; raise `ClaimLostError` without one."""
+        held = self._registry.get(self._partition_key(key))
+        if held is None:
+            raise ClaimLostError(key, "this process holds none; claim the key first")
+        return held
+
+    def open_claims(self) -> list[HeldClaim]:
+        """Return the claims that this process works under now, for a heartbeat to extend."""
+        return self._registry.open()
+
+    def forget(self, key: str) -> None:
+        """Make a key that is done free to claim; see `Deduplicator.forget`."""
+        where = self._partition_key(key)
+        pending = self._registry.pending(where)
+        if pending:  # so that it is found done
+            (error,) = self.complete_all([pending], NO_DEADLINE)
+            if isinstance(error, StoreError):
+                raise error
+        reopening = Reopening(where, self._stamper)
+        self._session.run([reopening], NO_DEADLINE)
+        # Even after an error: an answer that never came may be that the key is free.
+        self._registry.forget(where)
+        self.key_owners.forget(key)
+        if reopening.error:
+            raise reopening.error
+        if reopening.existing and reopening.sample:
+            left_ms = reopening.existing.lease_until_ms - reopening.sample.earliest_ms
+            if reopening.existing.state is State.IN_PROGRESS and left_ms > 0:
+                here = self._registry.is_held(reopening.existing)
+                raise InProgressError(key, left_ms / 1000, reopening.existing, None, here)
+
+    def add_pending(self, held: HeldClaim) -> None:
+        """Remember work that is done, so as to record it as soon as possible."""
+        self._registry.add_pending(held)
+
+    def record_pending(self, budget: Budget = NO_DEADLINE, *, of: Sequence[str] = ()) -> None:
+        """Try again to record work that is done, but whose completion the store did not take.
+
+        All of it that is due, in one request; or of some partition keys only.
+        """
+        due = [held for held in self._registry.due() if not of or held.record.partition_key in of]
+        errors = self.complete_all(due, budget._replace(attempts=1))
+        for held, error in zip(due, errors, strict=True):
+            if error is None:
+                logger.info("completion of key %s is recorded at last", quoted(held.key))
+            elif isinstance(error, ClaimLostError):
+                logger.error("completion of key %s came too late: %s", quoted(held.key), error)
+            else:
+                text = "completion of key %s is still not recorded: %s"
+                logger.warning(text, quoted(held.key), error)
+
+    def _partition_key(self, key: str) -> str:
+        return partition_key(self.config.namespace, key)
+
+    def _terms(self, invocation: Invocation, budget: Budget) -> Terms:
+        return Terms(
+            self._stamper,
+            self.counters,
+            lambda: invocation.lease_ms(self.config.lease_seconds),
+            budget,
+            self.config.max_attempts,
+        )
+
+    def _known_done(self, where: str) -> Record | None:
+        """Return the record of a key that this process knows to be done."""
+        pending = self._registry.pending(where)
+        return pending.done_record if pending else self._registry.done(where)
+
+    def _outcome(self, attempt: ClaimAttempt) -> ClaimOutcome:
+        """Return what an attempt that is done means to its caller."""
+        key, existing = attempt.request.key, attempt.existing
+        if attempt.error:
+            return attempt.error
+        earliest_ms = attempt.sample.earliest_ms if attempt.sample else 0
+        if attempt.held is not None:
+            self._registry.add(attempt.held, earliest_ms)
+            return Claimed(attempt.held, self)
+        if existing is None:
+            message = f"an attempt to claim key {quoted(key)} ended without a result"
+            raise AssertionError(message)
+        if attempt.decision is Decision.EXHAUSTED:
+            return AttemptsExhaustedError(key, self.config.max_attempts, existing)
+        if attempt.decision is Decision.IN_PROGRESS:
+            left_seconds = (existing.lease_until_ms - earliest_ms) / 1000
+            here = self._registry.is_held(existing)
+            return InProgressError(key, left_seconds, existing, attempt.request.origin, here)
+        if existing.state is State.DONE:
+            self._registry.remember_done(existing)
+        return _of_done(attempt.request, existing)
+
+    def _follow_up(self, attempts: Sequence[ClaimAttempt], budget: Budget) -> None:
+        """Release what may be stored of failed attempts; record what is pending."""
+        ambiguous = [one.held for one in attempts if one.error and one.held]
+        if ambiguous:  # once, so that nobody has to wait for their leases
+            errors = self.release_all(ambiguous, counts=False, budget=budget._replace(attempts=1))
+            for held, error in zip(ambiguous, errors, strict=True):
+                if error:
+                    logger.debug("key %s was not released: %s", quoted(held.key), error)
+        if any(not isinstance(one.error, StoreError) for one in attempts):
+            self.record_pending(budget)
+
+    def _release_ambiguous(self, keys: Sequence[str], budget: Budget) -> dict[str, IdemError]:
+        """Release what may be stored of earlier attempts: no decision is made over one's own."""
+        ambiguous = self._registry.pop_ambiguous(keys)
+        errors = self.release_all(ambiguous, counts=False, budget=budget._replace(attempts=1))
+        return {
+            held.record.partition_key: error
+            for held, error in zip(ambiguous, errors, strict=True)
+            if isinstance(error, StoreError)
+        }
+
+    def _write(
+        self,
+        claims: Sequence[HeldClaim],
+        change: Callable[[HeldClaim], decisions.Change],
+        budget: Budget | None = None,
+    ) -> dict[HeldClaim, IdemError | None]:
+        """Change each claim, whose lock is held; return each one's error."""
+        writes = {held: OwnerWrite(held, change(held)) for held in claims}
+        if claims:
+            self._session.run([*writes.values()], budget or claims[0].terms.budget)
+        return {held: write.error for held, write in writes.items()}
+
+    def _complete(
+        self, claims: Sequence[HeldClaim], budget: Budget | None = None
+    ) -> dict[HeldClaim, IdemError | None]:
+        errors = self._write(claims, lambda held: held.as_done, budget)
+        for held, error in errors.items():
+            self._completion_ended(held, error)
+        return errors
+
+    def _completion_ended(self, held: HeldClaim, error: IdemError | None) -> None:
+        if isinstance(error, StoreError):
+            self._registry.add_pending(held, lasting=not error.retryable)
+            return
+        self._registry.drop(held)
+        if error is None or held.gone:
+            # The work is done, though its record may be gone.
+            self._registry.remember_done(held.done_record)
+
+
+def _of_done(request: ClaimRequest, record: Record) -> AlreadyDone | IdemError:
+    """Return that the work of a key is done, or that the key is of an event of other content."""
+    if decisions.has_other_fingerprint(request.fingerprint, record):
+        return FingerprintMismatchError(request.key, record, request.origin)
+    return AlreadyDone(request.key, record, request.origin)
+
+
+def _keep_result(held: HeldClaim, result: object) -> None:
+    """Keep a result for as long as the completion may have to be written again."""
+    if result is not NO_RESULT:
+        # Imported here: few consumers store results, and all of them start cold.
+        from cxone_idem.claims.result import to_text  # noqa: PLC0415
+
+        held.result = to_text(result, held.key)
+
+
+@contextmanager
+def _locked(claims: Sequence[HeldClaim]) -> Iterator[None]:
+    """Hold the locks of many claims, in an order that is the same in every thread."""
+    with ExitStack() as locks:
+        for held in sorted(claims, key=lambda held: held.record.partition_key):
+            locks.enter_context(held.lock)
+        yield

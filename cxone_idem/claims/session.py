@@ -1,0 +1,85 @@
+"""The one loop that writes: any number of transitions against a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cxone_idem.errors import StoreError
+from cxone_idem.protocol.store import PutResult, transaction_item
+from cxone_idem.protocol.transition import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cxone_idem.protocol.clock import Clock
+    from cxone_idem.protocol.store import Budget, ConditionalPut, Store
+    from cxone_idem.protocol.transition import Transition
+
+    PutMany = Callable[[Sequence[ConditionalPut], Budget], list[PutResult | StoreError]]
+
+
+class Session:
+    """Drives transitions of different keys, in as few requests as the store can."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._put_many: PutMany | None = getattr(store, "put_many", None)
+        self._clock = clock
+
+    def run(self, transitions: Sequence[Transition], budget: Budget) -> None:
+        """Write until every transition is done. A failure is the end of its transition alone."""
+        while pending := [one for one in transitions if not one.done]:
+            puts = [one.next_write() for one in pending]
+            for transition, reply in zip(pending, self._replies(puts, budget), strict=True):
+                transition.on_reply(reply)
+
+    def transaction_item(self, put: ConditionalPut) -> Any:
+        """Return a write as an entry of the store's transactions; it is not sent."""
+        return transaction_item(self._store, put)
+
+    def _replies(self, puts: list[ConditionalPut], budget: Budget) -> list[Reply]:
+        if self._put_many is None:
+            return [reply for put in puts for reply in self._send(self._put_singly, [put])]
+        put_many = self._put_many
+        return self._send(lambda puts: put_many(puts, budget), puts)
+
+    def _put_singly(self, puts: Sequence[ConditionalPut]) -> list[PutResult | StoreError]:
+        return [self._store.put_if(*put) for put in puts]
+
+    def _send(
+        self,
+        put_all: Callable[[Sequence[ConditionalPut]], list[PutResult | StoreError]],
+        puts: Sequence[ConditionalPut],
+    ) -> list[Reply]:
+        sent_ms = self._clock.local_ms()
+        try:
+            results = _checked(put_all(puts), len(puts))
+        except StoreError as error:
+            results = [error for _ in puts]
+        except Exception as error:  # noqa: BLE001 -- whatever a store raises, the write may have landed
+            results = [unexpected_error(error, "put_if") for _ in puts]
+        return [Reply(result, self._clock.observe(sent_ms, _date(result))) for result in results]
+
+
+def unexpected_error(cause: BaseException, operation: str) -> StoreError:
+    """Return the failure of a write that ended in an error which is none of the store's."""
+    problem = (
+        f"the store raised {type(cause).__name__}, which is none of its errors ({cause}); whether"
+        " retrying helps is not known: look at what wraps the store or the AWS SDK"
+    )
+    error = StoreError(problem, "", operation, outcome_unknown=True)
+    error.__cause__ = cause
+    return error
+
+
+def _date(result: PutResult | StoreError) -> int | None:
+    return None if isinstance(result, StoreError) else result.date_seconds
+
+
+def _checked(results: list[Any], count: int) -> list[PutResult | StoreError]:
+    """Return a store's results; raise unless there is one for each write."""
+    odd = [one for one in results if not isinstance(one, (PutResult, StoreError))]
+    if odd or len(results) != count:
+        message = f"{len(results) - len(odd)} answers that can be read to {count} writes"
+        raise ValueError(message)
+    return results

@@ -1,0 +1,51 @@
+"""The event in a message's body, and the ids in it that say where it came from."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from cxone_idem.errors import KeyMissingError
+from cxone_idem.events.canonical import exact_number
+from cxone_idem.text import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Longer than any id AWS makes; the origin is evidence, and must not grow the item past 1 KB.
+_ORIGIN_TEXT_MAX = 128
+
+
+def parse_envelope(body: Any, parse_float: Callable[[str], Any] | None = None) -> dict[str, Any]:
+    """Return the event in an SQS message's body; raise `KeyMissingError` if there is none."""
+    try:
+        envelope = json.loads(body, parse_float=parse_float)
+    except (TypeError, ValueError, RecursionError) as error:
+        # A ValueError's text gives the position and never the payload.
+        message = (
+            f"the event has no key, as its body is not JSON ({error}); retrying does not help:"
+            " send an EventBridge event"
+        )
+        raise KeyMissingError(message) from None
+    if not isinstance(envelope, dict):
+        message = (
+            f"the event has no key, as its body is {kind_of(envelope)}, expected a JSON object;"
+            " retrying does not help: send an EventBridge event"
+        )
+        raise KeyMissingError(message)
+    return envelope
+
+
+def parse_exactly(body: Any) -> dict[str, Any]:
+    """Return the event as `parse_envelope` does, with every digit of its numbers.
+
+    Keys and fingerprints are found in this one; a handler gets the ordinary one.
+    """
+    return parse_envelope(body, exact_number)
+
+
+def origin_text(value: object) -> str | None:
+    """Return a short, storable text of an id found in an event, or None if it is no text."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value[:_ORIGIN_TEXT_MAX].encode("utf-8", "replace").decode()

@@ -1,0 +1,141 @@
+"""The key of an event, found by a JMESPath expression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from cxone_idem.errors import KeyMissingError
+from cxone_idem.events.canonical import (
+    NotExactError,
+    canonical,
+    may_be_rounded,
+    number_text,
+    reads_as_json,
+)
+from cxone_idem.events.expression import EVALUATION_ERRORS, are_same, search
+from cxone_idem.text import kind_of
+
+DEFAULT_KEY = "detail.IdempotencyKey || id"
+
+
+def find_key(event: Any, expression: str) -> str:
+    """Return the key that `expression` finds in the event; different finds have different keys.
+
+    Text counts as it is, and a number becomes text. A list or an object becomes canonical JSON and
+    needs every part. A text that reads as such JSON is quoted, so that the two differ. Raises
+    `KeyMissingError` if what is found is not usable.
+    """
+    is_default = are_same(expression, DEFAULT_KEY)
+    searched = _without_an_entitys_id(event) if is_default else event
+    try:
+        found = search(expression, searched)
+    except EVALUATION_ERRORS as error:
+        raise _missing(expression, f"failed with {type(error).__name__}") from None
+    hint = _hint(event) if found is None and is_default else ""
+    try:
+        _check(found)
+        return _text_of(found)
+    except NotExactError as error:
+        raise _missing(expression, str(error), hint) from None
+    except RecursionError:
+        raise _missing(expression, "finds something nested too deep") from None
+
+
+def checked_key(key: object) -> str:
+    """Return a key a caller passed; raise `KeyMissingError` unless it is a non-blank text."""
+    if isinstance(key, str) and key.strip():
+        return key
+    kind = "blank" if isinstance(key, str) else kind_of(key)
+    message = (
+        f"the key is {kind}, expected a non-blank text; retrying does not help: pass the key of"
+        " the event"
+    )
+    raise KeyMissingError(message)
+
+
+def _text_of(found: Any) -> str:
+    if isinstance(found, str):
+        return canonical(found) if reads_as_json(found) else found
+    return canonical(found)
+
+
+def _check(value: object, name: str = "") -> None:
+    """Raise `NotExactError` unless a value is a text, a number, or a list or object of them."""
+    if isinstance(value, (list, dict)):
+        _check_parts(value, name)
+        return
+    wrong = ""
+    if isinstance(value, str):
+        if not value.strip():
+            wrong = "whitespace only" if value else "an empty text"
+    elif isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        wrong = kind_of(value)
+    elif may_be_rounded(value):
+        wrong = "a float so large that it may have lost digits"
+    else:
+        try:
+            number_text(value)
+        except NotExactError as error:
+            wrong = str(error)
+    if wrong:
+        raise _not_exact(name, wrong)
+
+
+def _check_parts(value: list[Any] | dict[Any, Any], name: str) -> None:
+    kind = "list" if isinstance(value, list) else "object"
+    if not value:
+        raise _not_exact(name, f"an empty {kind}")
+    if isinstance(value, dict) and not all(isinstance(each, str) for each in value):
+        raise _not_exact(name, "an object with a name that is no text")
+    parts = value if isinstance(value, list) else list(value.values())
+    where = f" of {name}" if name else ""
+    for number, part in enumerate(parts, start=1):
+        _check(part, f"part {number} of {len(parts)}{where}")
+
+
+def _not_exact(name: str, wrong: str) -> NotExactError:
+    return NotExactError(
+        f"finds something in which {name} is {wrong}" if name else f"finds {wrong}"
+    )
+
+
+def _is_envelope(event: Any) -> bool:
+    """Tell whether an event is EventBridge's, whose `id` is that of the event and of no entity."""
+    return (
+        isinstance(event, Mapping)
+        and isinstance(event.get("detail-type"), str)
+        and isinstance(event.get("source"), str)
+        and isinstance(event.get("detail"), Mapping)
+    )
+
+
+def _without_an_entitys_id(event: Any) -> Any:
+    if _is_envelope(event) or not isinstance(event, Mapping):
+        return event
+    return {name: event[name] for name in event if name != "id"}
+
+
+def _hint(event: Any) -> str:
+    """Return what to set where the default expression finds nothing."""
+    if not isinstance(event, Mapping) or _is_envelope(event):
+        return ""
+    if isinstance(event.get("Message"), str) and "TopicArn" in event:
+        return (
+            "this is a message of SNS: set CXONE_IDEM_KEY to from_json(Message).detail."
+            "IdempotencyKey || from_json(Message).id, or switch raw message delivery on"
+        )
+    key = "IdempotencyKey" if event.get("IdempotencyKey") else "what only copies of one event share"
+    return (
+        "this is no EventBridge event (an object with detail-type, source and detail), and its `id`"
+        f" may be an entity's, which many events share: set CXONE_IDEM_KEY to {key}"
+    )
+
+
+def _missing(expression: str, reason: str, hint: str = "") -> KeyMissingError:
+    fix = hint or "fix the producer or CXONE_IDEM_KEY"
+    return KeyMissingError(
+        f"the event has no usable key: {expression!r} {reason}, expected a text or a number, or a"
+        f" list or an object of them; retrying does not help: {fix}"
+    )

@@ -1,0 +1,83 @@
+"""The contract of a store: one operation, a conditional write of a whole record."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from cxone_idem.errors import IdemError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cxone_idem.errors import StoreError
+    from cxone_idem.record import Record
+
+
+class PutResult(NamedTuple):
+    """A store's answer to a conditional write."""
+
+    written: bool
+    existing: Record | None = None
+    """The record that refused the write; None if it was written, or if there is no item."""
+    date_seconds: int | None = None
+    """The store's own clock when it answered, cut to whole epoch seconds; None if unknown."""
+
+
+class ConditionalPut(NamedTuple):
+    """A record to write, and the version that it must replace."""
+
+    record: Record
+    expected_version: str | None
+
+
+class Budget(NamedTuple):
+    """Limits of a store's attempts: time and number."""
+
+    seconds_left: Callable[[], float]
+    """Returns the seconds until the store must have answered."""
+    attempts: int
+    """How often the store may send a write that fails for a passing reason."""
+
+
+ATTEMPTS = 4
+"""As many as the AWS SDK makes for DynamoDB in its standard mode."""
+
+NO_DEADLINE = Budget(lambda: math.inf, ATTEMPTS)
+
+
+class Store(Protocol):
+    """The place where records are kept. An implementation makes `put_if` one atomic step."""
+
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
+        """Write the whole of `record` if the item's version equals `expected_version`.
+
+        `None` expects no item; `NO_VERSION` expects an item without a version. A refusal returns
+        the record that is stored. Raises `StoreError` if the result is not known; its
+        `outcome_unknown` says whether the write may have happened.
+        """
+
+
+class BatchStore(Store, Protocol):
+    """A store that takes several writes in one request, within a budget."""
+
+    def put_many(
+        self, puts: Sequence[ConditionalPut], budget: Budget = NO_DEADLINE
+    ) -> list[PutResult | StoreError]:
+        """Do what `put_if` does for each write, of different keys; return results in their order.
+
+        Each write succeeds or fails by itself, and a failure is a result too. No request and no
+        pause begins for which the budget has no time.
+        """
+
+
+def transaction_item(store: Store, put: ConditionalPut) -> Any:
+    """Return `put` as an entry of the store's transactions; raise `IdemError` if it has none."""
+    make = getattr(store, "transaction_item", None)
+    if make is None:
+        message = (
+            f"{type(store).__name__} has no transactions; retrying does not help: use"
+            " DynamoDBStore, or complete the claim after the work"
+        )
+        raise IdemError(message)
+    return make(put)

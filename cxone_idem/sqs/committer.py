@@ -1,0 +1,119 @@
+"""Group commit of completions: those that come close together go to the store together.
+
+The handler of the next message need not wait for the answer, so a completion costs a batch no time
+while handlers run. A completion waits a millisecond for others, and for the group before its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from contextvars import copy_context
+from threading import Condition, Thread
+from typing import TYPE_CHECKING
+
+from cxone_idem.claims.session import unexpected_error
+from cxone_idem.record import State
+from cxone_idem.text import quoted
+
+if TYPE_CHECKING:
+    from cxone_idem.claims.manager import ClaimManager
+    from cxone_idem.errors import IdemError
+    from cxone_idem.protocol.held_claim import HeldClaim
+
+# A fifth or less of a round trip to DynamoDB, so it hardly lengthens the window between a side
+# effect and its record; and enough for a batch of handlers that only touch memory to end together.
+_LINGER_SECONDS = 0.001
+
+logger = logging.getLogger("cxone_idem")
+
+
+class GroupCommitter:
+    """Completes claims in a thread of its own, from the first one until `close`.
+
+    What it is given is done, so whatever goes wrong here is that completion's error and is never
+    raised. Where no thread can be started, `submit` completes.
+    """
+
+    def __init__(self, claims: ClaimManager) -> None:
+        self._claims = claims
+        self._context = copy_context()
+        self._changed = Condition()
+        self._waiting: list[HeldClaim] = []
+        self._errors: dict[HeldClaim, IdemError | None] = {}
+        self._closed = False
+        self._all_here = False
+        """No other completion will join those that wait."""
+        self._thread: Thread | None = None
+
+    def submit(self, held: HeldClaim, *, last: bool) -> None:
+        """Have a claim completed within a group; at once, here, if it is the only one.
+
+        After the `last` one there is nothing to do meanwhile, so it is not worth a thread.
+        """
+        with self._changed:
+            served = self._thread is not None or (not last and self._start())
+            if served:
+                self._waiting.append(held)
+                self._all_here = last
+                if last or len(self._waiting) == 1:
+                    self._changed.notify()
+        if not served:
+            self._commit([held])
+
+    def close(self) -> dict[HeldClaim, IdemError | None]:
+        """Wait until every completion is settled; return each one's error, or None."""
+        with self._changed:
+            self._closed = self._all_here = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+        return self._errors
+
+    def _start(self) -> bool:
+        """Start the thread; return whether there was one to be had."""
+        work = (self._work,)
+        thread = Thread(
+            target=self._context.run, args=work, name="cxone_idem-committer", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
+
+    def _work(self) -> None:
+        while group := self._next_group():
+            with suppress(
+                BaseException
+            ):  # `_commit` has logged it, and others wait for this thread
+                self._commit(group)
+
+    def _commit(self, group: list[HeldClaim]) -> None:
+        try:
+            errors = self._claims.complete_all(group)
+        except BaseException as error:
+            self._errors.update({held: self._unrecorded(held, error) for held in group})
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._errors.update(zip(group, errors, strict=True))
+
+    def _unrecorded(self, held: HeldClaim, cause: BaseException) -> IdemError | None:
+        """Remember work that is done, as nobody knows whether its completion was recorded."""
+        if held.record.state is State.DONE:
+            return None
+        self._claims.add_pending(held)
+        logger.error("key %s was not completed", quoted(held.key), exc_info=cause)
+        return unexpected_error(cause, "complete")
+
+    def _next_group(self) -> list[HeldClaim]:
+        """Return what is to be completed next; nothing once all is."""
+        with self._changed:
+            while not self._closed and not self._waiting:
+                self._changed.wait()
+            if self._waiting:
+                self._changed.wait_for(lambda: self._all_here, _LINGER_SECONDS)
+            group, self._waiting = self._waiting, []
+            return group

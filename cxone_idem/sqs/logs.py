@@ -1,0 +1,165 @@
+"""Log lines of the messages of a batch, in words and as fields for machines. No payload.
+
+The fields are in one object named `cxone_idem` on the log record, as `extra`: Lambda's own JSON
+log format and Powertools' Logger both pass it on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from cxone_idem.sqs.outcome import MessageStatus
+from cxone_idem.text import quoted, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxone_idem.claims.claim import AlreadyDone
+    from cxone_idem.record import Origin
+    from cxone_idem.sqs.outcome import Outcome
+
+logger = logging.getLogger("cxone_idem")
+
+
+def _name_the_library(record: logging.LogRecord) -> bool:
+    """Begin each line with what says it: Lambda's text format drops the logger's name."""
+    record.msg = f"{logger.name}: {record.msg}"
+    return True
+
+
+# Here and not in a formatter, which is the user's. Every module logs to this one logger.
+logger.addFilter(_name_the_library)
+
+FIELD = "cxone_idem"
+"""The one name under which the fields are, so that none is in anyone's way."""
+
+_LOG_LINES = {
+    MessageStatus.COMPLETED: (logging.DEBUG, "message %s ran, key %s"),
+    MessageStatus.ALREADY_DONE: (logging.INFO, "message %s is a duplicate of %s, done already: %s"),
+    MessageStatus.SAME_BATCH: (
+        logging.INFO,
+        "message %s is a duplicate of %s in its own batch: %s",
+    ),
+    MessageStatus.IN_PROGRESS: (logging.INFO, "message %s comes back later: %s"),
+    MessageStatus.FINGERPRINT_MISMATCH: (logging.ERROR, "message %s is no duplicate: %s"),
+    MessageStatus.ATTEMPTS_EXHAUSTED: (logging.ERROR, "message %s is not run: %s"),
+    MessageStatus.SECOND_HANDLER: (logging.ERROR, "message %s is not run: %s"),
+    MessageStatus.HANDLER_FAILED: (logging.ERROR, "message %s, key %s: process_event raised"),
+    MessageStatus.KEY_MISSING: (logging.ERROR, "message %s has no key: %s"),
+    MessageStatus.STORE_FAILED: (logging.ERROR, "message %s was not claimed: %s"),
+    MessageStatus.CLAIM_LOST: (logging.ERROR, "message %s ran, perhaps a second time: %s"),
+    MessageStatus.UNRECORDED: (logging.ERROR, "message %s ran, but that is not recorded yet: %s"),
+}
+"""The line of each status that has one: a batch that runs out of time has one line for all."""
+
+
+def log_message(outcome: Outcome) -> None:
+    """Write the line of one message, as soon as its status is known."""
+    status, error = outcome.status, outcome.error
+    if status not in _LOG_LINES:
+        return
+    level, text = _LOG_LINES[status]
+    if not logger.isEnabledFor(level):
+        return
+    said: list[object] = [quoted(outcome.message.id)]
+    if status in {
+        MessageStatus.COMPLETED,
+        MessageStatus.ALREADY_DONE,
+        MessageStatus.SAME_BATCH,
+        MessageStatus.HANDLER_FAILED,
+    }:
+        said.append(quoted(outcome.key))
+    elif error is not None:
+        said.append(error)
+    if status in {MessageStatus.ALREADY_DONE, MessageStatus.SAME_BATCH} and outcome.cause:
+        said.append(outcome.cause.value)
+    # The handler's own error alone comes with its traceback: it is the one to be fixed.
+    traceback = error if status is MessageStatus.HANDLER_FAILED else None
+    logger.log(level, text, *said, exc_info=traceback, extra={FIELD: fields(outcome)})
+
+
+def log_end_of_batch(outcome: Outcome, error: BaseException) -> None:
+    """Write the line of a message whose handler raised what ends the whole batch."""
+    logger.error(
+        "message %s, key %s: process_event raised %s, which ends the batch",
+        quoted(outcome.message.id),
+        quoted(outcome.key),
+        type(error).__name__,
+        extra={FIELD: {**fields(outcome), "error": type(error).__name__}},
+    )
+
+
+def log_no_time(not_started: int, of: int, left: str, min_remaining_seconds: float) -> None:
+    """Write the one line of a batch for which there was too little time."""
+    logger.warning(
+        "%d of %d messages were not started, as %s and CXONE_IDEM_MIN_REMAINING_SECONDS is %s:"
+        " they come back; if that happens often, raise the function's time-out or make its batches"
+        " smaller",
+        not_started,
+        of,
+        left,
+        min_remaining_seconds,
+    )
+
+
+def log_batch(outcomes: Sequence[Outcome]) -> None:
+    """Write the line of a batch."""
+    statuses = dict(Counter(outcome.status.value for outcome in outcomes))
+    causes = dict(Counter(outcome.cause.value for outcome in outcomes if outcome.cause))
+    summary = {"batch": len(outcomes), "statuses": statuses, "causes": causes}
+    logger.info("batch of %d: %s", len(outcomes), statuses, extra={FIELD: summary})
+
+
+def log_duplicate(function: str, found: AlreadyDone) -> None:
+    """Write the line of a duplicate that came without a batch."""
+    evidence = {
+        "status": MessageStatus.ALREADY_DONE.value,
+        "cause": found.cause.value,
+        "key": found.key,
+        **_of_origin("", found.origin),
+        **_of_origin("first_", found.record.origin),
+        "first_done_at_ms": found.record.done_at_ms,
+        "generation": found.record.generation,
+    }
+    text = "%s: key %s is done already: %s"
+    extra = {FIELD: _known(evidence)}
+    logger.info(text, function, quoted(found.key), found.cause.value, extra=extra)
+
+
+def fields(outcome: Outcome) -> dict[str, Any]:
+    """Return what the log says of a message, for machines; what is not known is left out."""
+    record, cause = outcome.record, outcome.cause
+    evidence = {
+        "status": outcome.status.value,
+        "cause": cause.value if cause else None,
+        "key": outcome.key or None,
+        **_of_origin("", outcome.origin),
+        "message_id": outcome.message.id,
+        **(_of_origin("first_", outcome.first) if outcome.first else {}),
+        "first_done_at_ms": record.done_at_ms if record and outcome.first else None,
+        "generation": record.generation if record else None,
+        "error": type(outcome.error).__name__ if outcome.error else None,
+    }
+    return _known(evidence)
+
+
+def _known(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known, each text legible and short."""
+    return {
+        name: shortened(value) if isinstance(value, str) else value
+        for name, value in evidence.items()
+        if value is not None
+    }
+
+
+def _of_origin(prefix: str, origin: Origin) -> dict[str, Any]:
+    return {
+        f"{prefix}event_id": origin.event_id,
+        f"{prefix}message_id": origin.message_id,
+        f"{prefix}receive_count": origin.receive_count,
+        f"{prefix}sent_at_ms": origin.sent_at_ms,
+        f"{prefix}replay_name": origin.replay_name,
+        f"{prefix}request_id": origin.request_id,
+    }

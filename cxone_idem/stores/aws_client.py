@@ -1,0 +1,121 @@
+"""Clients of the AWS SDK: their region, one for each process, and requests that end in time."""
+
+from __future__ import annotations
+
+import os
+from contextvars import copy_context
+from functools import partial
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.exceptions import NoRegionError
+
+from cxone_idem.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.config import Config as ClientConfig
+
+# Of a client that does not say otherwise: the attempts of its SDK, the time-outs that botocore
+# waits for by default, and the longest of its pauses in standard mode.
+_SDK_ATTEMPTS = 4
+_SDK_TIMEOUT_SECONDS = 60
+_SDK_PAUSE_SECONDS = 20
+
+
+def new_client(service: str, config: ClientConfig, session: Any = None) -> Any:
+    """Create a client of `session`, by default botocore's; the SDK finds endpoint and credentials.
+
+    botocore reads `AWS_DEFAULT_REGION` and the profile; where neither names a region, `AWS_REGION`
+    does, as in the other SDKs of AWS. Raises `ConfigError` if there is no region.
+    """
+    session = session or botocore.session.get_session()
+    region = session.get_config_variable("region") or os.environ.get("AWS_REGION") or None
+    try:
+        return session.create_client(service, region_name=region, config=config)
+    except NoRegionError:
+        message = "no AWS region is set: set AWS_REGION (on Lambda it always is)"
+        raise ConfigError((message,)) from None
+
+
+class ProcessClient:
+    """A client that a forked child does not inherit, unless it is the user's own.
+
+    Parent and child would read each other's answers from a connection that both have open.
+    """
+
+    def __init__(self, create: Callable[[], Any], own: Any = None) -> None:
+        self._create = create if own is None else lambda: own
+        self._client = self._create()
+        self._process = os.getpid()
+
+    def __call__(self) -> Any:
+        """Return the client of this process."""
+        if os.getpid() != self._process:
+            self._client, self._process = self._create(), os.getpid()
+        return self._client
+
+
+class BoundedClient:
+    """A client whose requests end in a given time. A client of the user's keeps its own retries."""
+
+    def __init__(self, create: Callable[[], Any], own: Any = None) -> None:
+        self._client = ProcessClient(create, own)
+        self.attempts, self._request_seconds = _limits(self._client())
+
+    def send(self, method: str, left_seconds: float, **parameters: Any) -> Any:
+        """Return the answer to one request; raise what the SDK raises.
+
+        Raises `NoAnswerInTimeError` after `left_seconds` without an answer.
+        """
+        request = partial(getattr(self._client(), method), **parameters)
+        if left_seconds >= self._request_seconds:
+            return request()
+        return answer_within(left_seconds, request)
+
+
+class NoAnswerInTimeError(Exception):
+    """A request was not answered in the time there was. It may be carried out all the same."""
+
+
+def answer_within(seconds: float, request: Callable[[], Any]) -> Any:
+    """Return what `request` returns; raise `NoAnswerInTimeError` after `seconds`.
+
+    The request then goes on in a thread that nobody waits for.
+    """
+    ended = Event()
+    outcome: dict[str, Any] = {}
+
+    def run() -> None:
+        try:
+            outcome["answer"] = request()
+        except BaseException as error:  # noqa: BLE001 -- raised again in the thread that waits
+            outcome["error"] = error
+        ended.set()
+
+    try:
+        Thread(
+            target=copy_context().run, args=(run,), name="cxone_idem-request", daemon=True
+        ).start()
+    except RuntimeError:  # no thread to be had
+        return request()
+    if not ended.wait(seconds):
+        raise NoAnswerInTimeError
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["answer"]
+
+
+def _limits(client: Any) -> tuple[int, float]:
+    """Return how often a client's SDK sends a request, and how long that may take, in seconds."""
+    config = getattr(getattr(client, "meta", None), "config", None)
+    retries = getattr(config, "retries", None) or {}
+    attempts = retries.get("total_max_attempts", _SDK_ATTEMPTS)
+    one_seconds = sum(
+        getattr(config, name, None) or _SDK_TIMEOUT_SECONDS
+        for name in ("connect_timeout", "read_timeout")
+    )
+    pauses_seconds = sum(min(2**retry, _SDK_PAUSE_SECONDS) for retry in range(attempts - 1))
+    return attempts, attempts * one_seconds + pauses_seconds

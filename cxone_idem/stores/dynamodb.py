@@ -1,0 +1,263 @@
+"""The DynamoDB store: one PutItem a write, or several writes in one BatchExecuteStatement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import ClientError
+
+from cxone_idem.errors import StoreError
+from cxone_idem.protocol.store import NO_DEADLINE, Budget, ConditionalPut, PutResult
+from cxone_idem.record import NO_VERSION
+from cxone_idem.runtime import SYSTEM, Runtime
+from cxone_idem.stores.aws_client import BoundedClient, new_client
+from cxone_idem.stores.dynamodb_batch import STATEMENTS_MAX, Batches, NoBatchesError
+from cxone_idem.stores.dynamodb_errors import (
+    CONFLICTS,
+    LASTING,
+    LEAST_SECONDS,
+    Source,
+    as_store_error,
+    date_seconds,
+    no_time_error,
+    read_item,
+)
+from cxone_idem.stores.dynamodb_item import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cxone_idem.record import Record
+
+    Result = PutResult | StoreError
+
+# DynamoDB answers a PutItem in single-digit milliseconds; a second without an answer is a hundred
+# times that, so the request or its answer is lost. The SDK's 60 s outlast most Lambda time-outs.
+_TIMEOUT_SECONDS = 1
+REQUEST_SECONDS = 2 * _TIMEOUT_SECONDS
+"""How long one request may take: it waits for a connection, then for an answer.
+
+The SDK sends it once, as it would pause up to 1, 2, 4 s between attempts and knows no deadline. The
+store sends it up to 4 times: 8 s of time-outs and 0.7 s of pauses where nothing answers, and less
+where an invocation ends before. With 3 s, Lambda's default, a table that hangs takes one attempt of
+2 s, or two of 1 s, and what is left of the 2.7 s that are not kept for the answer.
+"""
+# Between attempts, at random from the half to the whole of it. A throttled table has capacity again
+# within a second, or later than most functions can wait; a conflict takes tens of milliseconds.
+_PAUSES_SECONDS = (0.1, 0.2, 0.4)
+_PUT = "PutItem"
+
+
+def create_client() -> Any:
+    """Create the DynamoDB client this library uses; endpoint and credentials are the SDK's to find.
+
+    It is botocore's, the same that boto3 makes: importing boto3 too would cost a cold start more
+    than all of this library. Pass a client of your own for a session of your own.
+    """
+    config = ClientConfig(
+        connect_timeout=_TIMEOUT_SECONDS,
+        read_timeout=_TIMEOUT_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        # Every request is built here, and DynamoDB checks it again: the SDK's check between the two
+        # is a third of a batch's CPU time. The tests run with it.
+        parameter_validation=False,
+    )
+    return new_client("dynamodb", config)
+
+
+class DynamoDBStore:
+    """Records as items of one DynamoDB table. Needs `dynamodb:PutItem` on it and nothing more.
+
+    `client` is any boto3 DynamoDB client; the default has time-outs that suit a Lambda function,
+    and is made anew in a forked process. A client of your own keeps its own retries and time-outs:
+    give each process one. The table has a partition key (text) named `partition_key` and no sort
+    key.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        client: Any = None,
+        *,
+        partition_key: str = "id",
+        ttl_attribute: str = "expires_at",
+        runtime: Runtime = SYSTEM,
+    ) -> None:
+        self._source = Source(table, Layout(partition_key, ttl_attribute), _PUT)
+        self._client = BoundedClient(create_client, client)
+        self._batches = Batches(self._source, self._client, runtime.monotonic)
+        self._runtime = runtime
+
+    def put_if(self, record: Record, expected_version: str | None) -> PutResult:
+        """Write `record` by one PutItem on the condition that the item's version is as expected.
+
+        The refused write's item comes with the refusal, so nothing is ever read
+        (`ReturnValuesOnConditionCheckFailure`, PutItem in the DynamoDB API Reference).
+        """
+        (result,) = self.put_many([ConditionalPut(record, expected_version)])
+        if isinstance(result, StoreError):
+            raise result
+        return result
+
+    def put_many(
+        self, puts: Sequence[ConditionalPut], budget: Budget = NO_DEADLINE
+    ) -> list[Result]:
+        """Do what `put_if` does for each write, several in one BatchExecuteStatement.
+
+        That needs `dynamodb:PartiQLInsert` and `dynamodb:PartiQLUpdate`; without them, or on an
+        engine without PartiQL, each write is a PutItem of its own. What fails for a passing reason
+        is sent again, together, after a pause.
+        """
+        results = self._send(puts, budget)
+        for pause_seconds in _PAUSES_SECONDS[: budget.attempts - 1]:
+            # Last first: one that fails again and again must not keep the others from their turn.
+            again = [n for n, one in enumerate(results) if _is_worth_a_retry(one, budget)][::-1]
+            if not again or not self._pause(pause_seconds, budget):
+                break
+            for n, result in zip(again, self._send([puts[n] for n in again], budget), strict=True):
+                results[n] = _after(results[n], result)
+        return results
+
+    def transaction_item(self, put: ConditionalPut) -> dict[str, Any]:
+        """Return the entry of TransactWriteItems that does what `put_if` would.
+
+        It needs the same permission ("Using IAM with DynamoDB transactions", Developer Guide).
+        """
+        return {"Put": self._parameters(put)}
+
+    def _send(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result]:
+        """Send each write once, in as few requests as can be; find out what refused it."""
+        # An item without a version needs a condition that PartiQL's UPDATE has no words for.
+        versioned = [put for put in puts if put.expected_version != NO_VERSION]
+        if len(versioned) < 2 or self._batches.are_off():  # noqa: PLR2004 -- one is no batch
+            return self._send_singly(puts, budget)
+        results: dict[ConditionalPut, Result] = {}
+        for start in range(0, len(versioned), STATEMENTS_MAX):
+            chunk = versioned[start : start + STATEMENTS_MAX]
+            results.update(zip(chunk, self._send_batch(chunk, budget), strict=True))
+        rest = [put for put in puts if put.expected_version == NO_VERSION]
+        results.update(zip(rest, self._send_singly(rest, budget), strict=True))
+        return [results[put] for put in puts]
+
+    def _send_batch(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result]:
+        """Send writes in one request, and those singly that it gave no result for.
+
+        What a failed batch may have written carries the same versions, so it is recognised.
+        """
+        if len(puts) == 1:
+            return self._send_singly(puts, budget)
+        try:
+            results = self._batches.put(puts, budget)
+        except NoBatchesError as error:
+            singly = self._send_singly(puts, budget)
+            if all(isinstance(result, PutResult) for result in singly):
+                self._batches.switch_off(error)
+            return singly
+        without = [n for n, result in enumerate(results) if result is None]
+        singly = self._send_singly([puts[n] for n in without], budget)
+        for n, result in zip(without, singly, strict=True):
+            results[n] = result
+            self._batches.note_refusal(puts[n], result)
+        return [result for result in results if result is not None]
+
+    def _send_singly(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result]:
+        """Send a PutItem for each write, up to the first failure that concerns all."""
+        results: list[Result] = []
+        for put in puts:
+            result = self._put(put, budget)
+            results.append(result)
+            if isinstance(result, StoreError) and _concerns_all(result):
+                results += [
+                    result.changed(outcome_unknown=False, attempts=0) for _ in puts[len(results) :]
+                ]
+                break
+        return results
+
+    def _put(self, put: ConditionalPut, budget: Budget) -> Result:
+        left_seconds = budget.seconds_left()
+        if left_seconds < LEAST_SECONDS:
+            return no_time_error(self._source)
+        try:
+            response = self._client.send("put_item", left_seconds, **self._parameters(put))
+        except Exception as error:  # noqa: BLE001 -- a hook may raise anything, and the write may have landed
+            response = getattr(error, "response", None) or {}
+            code = response.get("Error", {}).get("Code")
+            if isinstance(error, ClientError) and code == "ConditionalCheckFailedException":
+                return self._refused(put, response)
+            return as_store_error(error, self._source, self._client.attempts)
+        return PutResult(written=True, date_seconds=date_seconds(response))
+
+    def _refused(self, put: ConditionalPut, response: Mapping[str, Any]) -> Result:
+        item = response.get("Item")
+        if item is None and put.expected_version is None:
+            problem = (
+                "the refused write came back without the item that refused it; retrying does not"
+                " help: use botocore 1.34 or newer, and an engine that knows"
+                " ReturnValuesOnConditionCheckFailure"
+            )
+            request_id = response.get("ResponseMetadata", {}).get("RequestId")
+            return StoreError(
+                problem, self._source.table, _PUT, request_id=request_id, retryable=False
+            )
+        try:
+            existing = read_item(item, put.record.partition_key, self._source)
+        except StoreError as error:
+            return error
+        return PutResult(written=False, existing=existing, date_seconds=date_seconds(response))
+
+    def _parameters(self, put: ConditionalPut) -> dict[str, Any]:
+        """Return what PutItem takes, and `Put` in a transaction."""
+        table, layout, _ = self._source
+        return {
+            "TableName": table,
+            "Item": layout.to_item(put.record),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **_condition(put.expected_version, layout.partition_key),
+        }
+
+    def _pause(self, seconds: float, budget: Budget) -> bool:
+        """Pause before another attempt; return False if there is no time for both."""
+        # At random, or those that were throttled together would come back together.
+        pause_seconds = seconds * (1 + self._runtime.random()) / 2
+        if budget.seconds_left() < pause_seconds + LEAST_SECONDS:
+            return False
+        self._runtime.sleep(pause_seconds)
+        return True
+
+
+def _condition(expected_version: str | None, partition_key: str) -> dict[str, Any]:
+    if expected_version is None:
+        return {
+            "ConditionExpression": "attribute_not_exists(#key)",
+            "ExpressionAttributeNames": {"#key": partition_key},
+        }
+    if expected_version == NO_VERSION:
+        return {
+            "ConditionExpression": "attribute_exists(#key) AND attribute_not_exists(#version)",
+            "ExpressionAttributeNames": {"#key": partition_key, "#version": "version"},
+        }
+    return {
+        "ConditionExpression": "#version = :expected",
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": {":expected": {"S": expected_version}},
+    }
+
+
+def _is_worth_a_retry(result: Result, budget: Budget) -> bool:
+    return isinstance(result, StoreError) and result.retryable and result.attempts < budget.attempts
+
+
+def _after(before: Result, result: Result) -> Result:
+    """Return the result of a later attempt: an earlier one may have been carried out."""
+    if not isinstance(before, StoreError) or not isinstance(result, StoreError):
+        return result
+    return result.changed(
+        outcome_unknown=before.outcome_unknown or result.outcome_unknown,
+        attempts=before.attempts + result.attempts,
+    )
+
+
+def _concerns_all(error: StoreError) -> bool:
+    """Return whether the next write would fail for the same reason, and cost the same time."""
+    return error.code not in CONFLICTS and (error.retryable or error.code in LASTING)

@@ -1,0 +1,34 @@
+"""Text from events and errors, made fit for one line of a log."""
+
+from __future__ import annotations
+
+_SHOWN_MAX = 200
+"""How many characters of a text from an event a line shows: an id, and nothing like a payload."""
+
+
+def quoted(text: str) -> str:
+    """Return a text from an event as a line may show it: in quotes, on one line, and short."""
+    return repr(text[:_SHOWN_MAX]) + _left_out(text)
+
+
+def legible(text: str) -> str:
+    """Return a text with what cannot be printed escaped, and what can as it is."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def shortened(text: str) -> str:
+    """Return a text as a field of a log line may hold it: legible and short."""
+    return legible(text[:_SHOWN_MAX]) + _left_out(text)
+
+
+def kind_of(value: object) -> str:
+    """Return the kind of a value, such as `an int`; its content may be a payload."""
+    if value is None:
+        return "null"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _left_out(text: str) -> str:
+    more = len(text) - _SHOWN_MAX
+    return f"... ({more:,} more characters)" if more > 0 else ""
