@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import cxone_idem
-from cxone_idem import AlreadyDone, Config, Deduplicator, StoreError, ConfigError, InProgressError
+from cxone_idem import AlreadyDone, Config, ConfigError, Deduplicator, InProgressError, StoreError
 from cxone_idem.testing.rehearsal import Rehearsal, RehearsalStore
 from tests.readme import ROOT, code_blocks
 
