@@ -87,8 +87,8 @@ class Config:
     # 900 s: no Lambda invocation lasts longer.
     wait_seconds: float = setting(
         0,
-        "how long to wait for a key in progress elsewhere before its message fails; each look is a"
-        " write",
+        "how long `claim()` and `@once` wait for a key in progress elsewhere; each question is a"
+        " write, and batches never wait",
         least=0,
         most=900,
     )

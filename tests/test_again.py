@@ -69,7 +69,7 @@ def test_an_event_is_done_once(number, capsys, table):
 def run_suite(home: Path, conftest: str) -> subprocess.CompletedProcess[str]:
     """Run a user's test suite: README's consumer, made at import, and two tests of one event."""
     (home / "conftest.py").write_text(conftest)
-    (home / "consumer.py").write_text(code_blocks("cxone_idem")[0])
+    (home / "consumer.py").write_text(code_blocks("Ten lines")[0])
     (home / "test_consumer.py").write_text(SUITE)
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],

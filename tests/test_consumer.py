@@ -17,7 +17,7 @@ from cxone_idem.record import State
 from cxone_idem.runtime import Runtime
 from cxone_idem.sqs.consumer import Consumer, ServedQueue, Service
 from cxone_idem.sqs.queue import SqsQueue, open_queue
-from examples import ecs_consumer
+from examples.containers import consumer as ecs_consumer
 from tests.failing_store import FailingStore
 from tests.queues import Polled, TestQueue, sqs_on
 from tests.readme import code_blocks
@@ -266,7 +266,9 @@ def test_the_command_serves_until_it_is_told_to_stop(
     assert queue.counts() == (0, 0)
 
 
-@pytest.mark.parametrize("handler", ["nothing", "no.such:thing", "examples.ecs_consumer:nothing"])
+@pytest.mark.parametrize(
+    "handler", ["nothing", "no.such:thing", "examples.containers.consumer:nothing"]
+)
 def test_a_handler_that_is_not_there_is_wrong_usage(handler: str) -> None:
     """Before any queue is asked."""
     result = CliRunner().invoke(cli, ["consume", "--queue", "q", "--handler", handler])

@@ -44,7 +44,7 @@ def sqs_lambda(deduplicator: Deduplicator) -> Iterator[ModuleType]:
 @pytest.fixture
 def eventbridge_direct(deduplicator: Deduplicator) -> Iterator[ModuleType]:
     """Return the example without a queue, initialised as Lambda does it: on import."""
-    yield from _initialised("examples.eventbridge_direct", deduplicator)
+    yield from _initialised("examples.eventbridge_direct.handler", deduplicator)
 
 
 def _initialised(name: str, deduplicator: Deduplicator) -> Iterator[ModuleType]:
@@ -63,7 +63,8 @@ def test_the_naive_handler_loses_the_race_and_its_replacement_does_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Two deliveries at once: two effects before, one after, and the duplicate is not lost."""
-    runpy.run_path(str(ROOT / "examples" / "naive_to_idempotent.py"), run_name="__main__")
+    example = ROOT / "examples" / "migration" / "naive_to_idempotent.py"
+    runpy.run_path(str(example), run_name="__main__")
     before, after = capsys.readouterr().out.splitlines()
     assert before == "before: process_event ran 2 x; deliveries: Processed, Processed"
     assert after == (

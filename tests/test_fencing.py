@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import Claimed, ClaimLostError, Config, Deduplicator, MemoryStore
-from examples.fencing import FENCED_WRITE, TABLE, assign
+from examples.transactions.fencing import FENCED_WRITE, TABLE, assign
 from tests.clocks import MovableClock, TellsTime
 from tests.readme import ROOT, code_blocks
 from tests.sqs_events import batch_of, failed
@@ -111,7 +111,7 @@ def test_a_fence_that_outlives_the_record_refuses_the_newcomer(
 
 def test_the_example_tells_the_story(capsys: pytest.CaptureFixture[str]) -> None:
     """Run as a program, it prints the refusal."""
-    runpy.run_path(str(ROOT / "examples" / "fencing.py"), run_name="__main__")
+    runpy.run_path(str(ROOT / "examples" / "transactions" / "fencing.py"), run_name="__main__")
     newer, paused, lost, stands = capsys.readouterr().out.splitlines()
     assert newer == "newer worker, generation 2: written is True"
     assert paused == "paused worker, generation 1: written is False"

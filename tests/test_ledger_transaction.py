@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from cxone_idem import AlreadyDone, Claimed, Config, Deduplicator, DynamoDBStore
-from examples.ledger_transaction import billing
+from examples.transactions.ledger_transaction import billing
 from tests.clocks import START_SECONDS, MovableClock, TellsTime
 from tests.conftest import needing
 from tests.engines import client_for, send, use_stand_in_credentials

@@ -41,8 +41,8 @@ def rehearsal() -> Rehearsal:
 def example(rehearsal: Rehearsal) -> Iterator[ModuleType]:
     """Return the example, initialised as Lambda does it: on import."""
     with rehearsal.serving():
-        yield importlib.import_module("examples.powertools_batch")
-    del sys.modules["examples.powertools_batch"]
+        yield importlib.import_module("examples.migration.powertools_batch")
+    del sys.modules["examples.migration.powertools_batch"]
 
 
 @pytest.fixture

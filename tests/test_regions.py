@@ -289,9 +289,9 @@ def sweep(items: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     with monkeypatch.context() as patch:
         patch.setenv("CXONE_IDEM_TABLE", items.name)
         patch.setattr(boto3, "client", lambda _: items.client)
-        module = importlib.import_module("examples.sweep")
+        module = importlib.import_module("examples.stores.sweep")
     yield module
-    del sys.modules["examples.sweep"]
+    del sys.modules["examples.stores.sweep"]
 
 
 def test_an_expired_record_counts_as_absent_without_ttl(items: Any, clock: MovableClock) -> None:

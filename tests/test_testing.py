@@ -17,8 +17,8 @@ from tests.readme import ROOT, code_blocks
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXAMPLE = ROOT / "examples" / "test_your_consumer.py"
-CONSUMER = (ROOT / "examples" / "eventbridge_direct.py").read_text()
+EXAMPLE = ROOT / "examples" / "testing" / "test_your_consumer.py"
+CONSUMER = (ROOT / "examples" / "eventbridge_direct" / "handler.py").read_text()
 
 CLAIM = 'claim = deduplicator.claim(event["detail"]["IdempotencyKey"], context=context)'
 CARELESS = f"""import cxone_idem
@@ -35,9 +35,12 @@ BROKEN = {
 
 def run_example(home: Path, consumer: str) -> subprocess.CompletedProcess[str]:
     """Run the documented example as a user would, against a consumer of that text."""
-    (home / "examples").mkdir()
-    (home / "examples" / "eventbridge_direct.py").write_text(consumer)
-    (home / "examples" / EXAMPLE.name).write_text(EXAMPLE.read_text())
+    for folder, name, text in (
+        ("eventbridge_direct", "handler.py", consumer),
+        ("testing", EXAMPLE.name, EXAMPLE.read_text()),
+    ):
+        (home / "examples" / folder).mkdir(parents=True)
+        (home / "examples" / folder / name).write_text(text)
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "examples"],
         cwd=home,
@@ -66,7 +69,8 @@ def test_the_documented_example_fails_on_a_broken_consumer(tmp_path: Path, mista
     assert " failed" in done.stdout
     if mistake == "drops its claim check":
         assert (
-            "FAILED examples/test_your_consumer.py::test_a_duplicate_has_no_effect" in done.stdout
+            "FAILED examples/testing/test_your_consumer.py::test_a_duplicate_has_no_effect"
+            in done.stdout
         )
 
 

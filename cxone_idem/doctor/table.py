@@ -58,7 +58,7 @@ def _ttl(table: Table, config: Config, check: Check) -> Finding:
         return check.advice(
             "a global table with strong consistency has no TTL",
             "records whose retention is past count as absent but stay, and the table grows",
-            "delete, now and then, what is well past its retention, as examples/sweep.py does",
+            "delete, now and then, what is well past its retention: see examples/stores/sweep.py",
         )
     if isinstance(found, Unread):
         return check.unknown(found)

@@ -7,7 +7,7 @@ from typing import Any
 from tests.watched.work import journal, process_event
 
 # Only now, when `work` notes the clients that are made.
-from examples import eventbridge_direct as example  # isort: skip
+from examples.eventbridge_direct import handler as example  # isort: skip
 
 example.process_event = process_event
 

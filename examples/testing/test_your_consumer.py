@@ -36,7 +36,7 @@ def effects() -> list[Any]:
 def deliver(rehearsal: Rehearsal, effects: list[Any], monkeypatch: pytest.MonkeyPatch) -> Deliver:
     """Return what delivers one and the same event to the consumer."""
     with rehearsal.serving():
-        consumer = importlib.import_module("examples.eventbridge_direct")
+        consumer = importlib.import_module("examples.eventbridge_direct.handler")
     monkeypatch.setattr(consumer, "deduplicator", rehearsal.deduplicator)
     monkeypatch.setattr(consumer, "process_event", effects.append)
     return lambda: consumer.handler(eventbridge_event("k"), FakeContext(30_000))
@@ -66,7 +66,7 @@ def test_failed_work_is_done_by_the_next_delivery(
     deliver: Deliver, effects: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What raises gives its key up at once."""
-    consumer = importlib.import_module("examples.eventbridge_direct")
+    consumer = importlib.import_module("examples.eventbridge_direct.handler")
     with monkeypatch.context() as patch:
         patch.setattr(consumer, "process_event", lambda event: event["no such field"])
         with pytest.raises(KeyError):

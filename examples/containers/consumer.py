@@ -1,6 +1,6 @@
 """The work of a container that serves a queue; the same function would serve on Lambda.
 
-python -m cxone_idem consume --queue cxone-events --handler examples.ecs_consumer:process_event
+examples/containers/README.md has the command that serves a queue with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The check-then-insert handler, its replacement, and a race of both.
 
-Run it: `python examples/naive_to_idempotent.py`. The replacement behind an SQS queue is one line,
-in `sqs_lambda/handler.py`.
+Run it: `python examples/migration/naive_to_idempotent.py`. The replacement behind an SQS queue is
+one line, in `examples/sqs_lambda/handler.py`.
 """
 
 from __future__ import annotations
