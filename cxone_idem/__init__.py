@@ -5,10 +5,12 @@ The functions here work on one `Deduplicator`, made from the environment when fi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.cause import Cause
 from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed, current_claim
+from cxone_idem.claims.invocation import LambdaContext
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator, default_deduplicator
 from cxone_idem.errors import (
@@ -23,15 +25,12 @@ from cxone_idem.errors import (
     StoreError,
 )
 from cxone_idem.record import Origin
+from cxone_idem.sqs.batch import BatchResponse, Envelope
 from cxone_idem.sqs.outcome import MessageStatus, Outcome
 from cxone_idem.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cxone_idem.claims.invocation import LambdaContext
     from cxone_idem.decorator import once
-    from cxone_idem.sqs.batch import BatchResponse, Envelope
     from cxone_idem.stores.dynamodb import DynamoDBStore
 
 __all__ = [

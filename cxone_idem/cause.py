@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from cxone_idem.record import Origin
+
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from cxone_idem.record import Origin
 
 REDRIVE_AFTER_MS = 15 * 60 * 1000
 """From this far apart, two messages of one event are taken for a dead-letter redrive.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cxone_idem.errors import ConfigError
 from cxone_idem.events.expression import expression_mistake
@@ -21,9 +22,6 @@ from cxone_idem.setting import (
     variable,
 )
 from cxone_idem.stores.dynamodb_item import RESERVED_ATTRIBUTES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 NO_NAMESPACE = "none"
 """The value of `CXONE_IDEM_NAMESPACE` with which keys are stored as they are."""

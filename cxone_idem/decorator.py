@@ -6,10 +6,10 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
-from cxone_idem.claims.claim import NO_RESULT, current_claim, under
-from cxone_idem.claims.invocation import Invocation
+from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed, current_claim, under
+from cxone_idem.claims.invocation import Invocation, LambdaContext
 from cxone_idem.deduplicator import Deduplicator, default_deduplicator
 from cxone_idem.errors import (
     ClaimLostError,
@@ -27,10 +27,6 @@ from cxone_idem.protocol.claim_attempt import ClaimRequest
 from cxone_idem.record import Origin
 from cxone_idem.sqs.logs import log_duplicate
 from cxone_idem.text import quoted
-
-if TYPE_CHECKING:
-    from cxone_idem.claims.claim import AlreadyDone, Claimed
-    from cxone_idem.claims.invocation import LambdaContext
 
 P = ParamSpec("P")
 R = TypeVar("R")

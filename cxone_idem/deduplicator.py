@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed
-from cxone_idem.claims.invocation import Invocation
+from cxone_idem.claims.invocation import Invocation, LambdaContext
 from cxone_idem.claims.manager import ClaimManager
 from cxone_idem.config import Config
 from cxone_idem.events.fingerprint import fingerprint_of
 from cxone_idem.events.key import checked_key
 from cxone_idem.protocol.claim_attempt import ClaimRequest
+from cxone_idem.protocol.store import Store
 from cxone_idem.record import Origin
 from cxone_idem.runtime import SYSTEM, Runtime
-from cxone_idem.sqs.batch import BatchProcessor
+from cxone_idem.sqs.batch import BatchProcessor, BatchResponse, Envelope
+from cxone_idem.sqs.outcome import Outcome
 from cxone_idem.stores.memory import NullStore
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from cxone_idem.claims.invocation import LambdaContext
-    from cxone_idem.protocol.store import Store
-    from cxone_idem.sqs.batch import BatchResponse, Envelope
-    from cxone_idem.sqs.outcome import Outcome
-
-    Make = Callable[[Callable[[Outcome], object] | None], "Deduplicator"]
+Make = Callable[[Callable[[Outcome], object] | None], "Deduplicator"]
 
 logger = logging.getLogger("cxone_idem")
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cxone_idem.cause import Cause, find_cause
-from cxone_idem.record import Origin
+from cxone_idem.record import Origin, Record
 from cxone_idem.text import quoted
-
-if TYPE_CHECKING:
-    from cxone_idem.record import Record
 
 
 class IdemError(Exception):

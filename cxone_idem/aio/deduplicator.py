@@ -12,30 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from cxone_idem.aio.handlers import Handlers
-from cxone_idem.aio.threads import Threads
+from cxone_idem.aio.threads import Call, Threads
 from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed
-from cxone_idem.claims.invocation import Invocation
+from cxone_idem.claims.invocation import Invocation, LambdaContext
 from cxone_idem.deduplicator import Deduplicator, claim_request
 from cxone_idem.errors import IdemError, InProgressError
 from cxone_idem.events.handler import check_handler
+from cxone_idem.record import Origin, Record
+from cxone_idem.sqs.batch import BatchResponse, Envelope
 from cxone_idem.sqs.item import BatchStoppedError
+from cxone_idem.sqs.outcome import Outcome
 from cxone_idem.text import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from cxone_idem.aio.threads import Call
-    from cxone_idem.claims.invocation import LambdaContext
-    from cxone_idem.record import Origin, Record
-    from cxone_idem.sqs.batch import BatchResponse, Envelope
-    from cxone_idem.sqs.outcome import Outcome
-
 
 logger = logging.getLogger("cxone_idem")
 

@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
+from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING
 
-from cxone_idem.claims.claim import current_claim, under
+from cxone_idem.claims.claim import Claimed, current_claim, under
 from cxone_idem.events.handler import check_returned, name_of
+from cxone_idem.sqs.batch import Envelope
 from cxone_idem.sqs.item import BatchStoppedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cxone_idem.claims.claim import Claimed
-    from cxone_idem.sqs.batch import Envelope
 
 
 class Handlers:

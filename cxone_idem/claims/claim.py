@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from cxone_idem.cause import Cause, find_cause
 from cxone_idem.errors import IdemError
+from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Origin, Record, State
 from cxone_idem.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-
     from typing_extensions import Self
-
-    from cxone_idem.protocol.held_claim import HeldClaim
 
 logger = logging.getLogger("cxone_idem")
 

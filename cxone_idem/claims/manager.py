@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed
+from cxone_idem.claims.invocation import Invocation
 from cxone_idem.claims.key_owners import KeyOwners
 from cxone_idem.claims.registry import ClaimRegistry
 from cxone_idem.claims.session import Session
 from cxone_idem.claims.waiting import WaitPolicy
+from cxone_idem.config import Config
 from cxone_idem.errors import (
     AttemptsExhaustedError,
     ClaimLostError,
@@ -25,21 +28,13 @@ from cxone_idem.protocol.clock import Clock
 from cxone_idem.protocol.decisions import Decision
 from cxone_idem.protocol.held_claim import Extension, HeldClaim, OwnerWrite
 from cxone_idem.protocol.reopening import Reopening
-from cxone_idem.protocol.store import NO_DEADLINE, Budget
+from cxone_idem.protocol.store import NO_DEADLINE, Budget, Store
 from cxone_idem.protocol.transition import Counters, Stamper, Terms
-from cxone_idem.record import State, partition_key
+from cxone_idem.record import Record, State, partition_key
+from cxone_idem.runtime import Runtime
 from cxone_idem.text import quoted
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from cxone_idem.claims.invocation import Invocation
-    from cxone_idem.config import Config
-    from cxone_idem.protocol.store import Store
-    from cxone_idem.record import Record
-    from cxone_idem.runtime import Runtime
-
-    ClaimOutcome = Claimed | AlreadyDone | IdemError
+ClaimOutcome = Claimed | AlreadyDone | IdemError
 
 logger = logging.getLogger("cxone_idem")
 

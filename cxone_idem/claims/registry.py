@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from cxone_idem.protocol.clock import Clock, Moment
 from cxone_idem.protocol.decisions import is_past_retention
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cxone_idem.protocol.clock import Clock, Moment
-    from cxone_idem.protocol.held_claim import HeldClaim
-    from cxone_idem.record import Record
+from cxone_idem.protocol.held_claim import HeldClaim
+from cxone_idem.record import Record
 
 # Duplicates come within seconds. A thousand records are well under a megabyte, or a few with
 # results of this length. A key with a longer one is asked for again.

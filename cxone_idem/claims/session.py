@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from cxone_idem.errors import StoreError
-from cxone_idem.protocol.store import PutResult, transaction_item
-from cxone_idem.protocol.transition import Reply
+from cxone_idem.protocol.clock import Clock
+from cxone_idem.protocol.store import Budget, ConditionalPut, PutResult, Store, transaction_item
+from cxone_idem.protocol.transition import Reply, Transition
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cxone_idem.protocol.clock import Clock
-    from cxone_idem.protocol.store import Budget, ConditionalPut, Store
-    from cxone_idem.protocol.transition import Transition
-
-    PutMany = Callable[[Sequence[ConditionalPut], Budget], list[PutResult | StoreError]]
+PutMany = Callable[[Sequence[ConditionalPut], Budget], list[PutResult | StoreError]]
 
 
 class Session:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cxone_idem.claims.invocation import Invocation
-    from cxone_idem.config import Config
+from cxone_idem.claims.invocation import Invocation
+from cxone_idem.config import Config
 
 # Each question costs a write unit, so pauses double: a minute's wait is some twenty questions.
 # 0.1 s is what quick work takes. Beyond 5 s a longer pause saves little and finds a freed key late.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from cxone_idem.errors import KeyMissingError
 from cxone_idem.events.canonical import exact_number
 from cxone_idem.text import kind_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # Longer than any id AWS makes; the origin is evidence, and must not grow the item past 1 KB.
 _ORIGIN_TEXT_MAX = 128

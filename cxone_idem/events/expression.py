@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
 
 from cxone_idem.events.canonical import canonical, exact_number
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # What the jmespath package lets through besides its own errors, in parsing (an index of 5,000
 # digits, 5,000 brackets) and in searching (`contains('text', `1`)`, `ceil` of an infinity).

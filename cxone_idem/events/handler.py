@@ -6,17 +6,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Future
 from functools import partial
 from itertools import starmap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cxone_idem.text import kind_of, shortened
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 _POSITIONAL = frozenset(
     {

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.protocol import decisions
+from cxone_idem.protocol.clock import ClockSample
 from cxone_idem.protocol.decisions import Decision
 from cxone_idem.protocol.held_claim import Extension, HeldClaim
 from cxone_idem.protocol.store import ConditionalPut, PutResult
+from cxone_idem.protocol.transition import Reply, Terms
 from cxone_idem.record import Origin, Record, State
-
-if TYPE_CHECKING:
-    from cxone_idem.protocol.clock import ClockSample
-    from cxone_idem.protocol.transition import Reply, Terms
 
 
 class ClaimRequest(NamedTuple):

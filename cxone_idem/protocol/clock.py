@@ -11,10 +11,8 @@ Neither bound trusts what the local clock shows. Both trust how far it advanced 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import NamedTuple
 
 LEASE_MARGIN_MS = 3000
 """Added to every lease. 2 s cover the two dates, in whole seconds, that its start is estimated by

@@ -6,17 +6,15 @@ is refused by its own version was carried out: only its answer was lost.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cxone_idem.record import Origin, Record, State
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Change = Callable[["Record", "Stamp"], "Record"]
-    """A change of a held record: its completion, its release, a longer lease."""
+Change = Callable[["Record", "Stamp"], "Record"]
+"""A change of a held record: its completion, its release, a longer lease."""
 
 
 class Decision(Enum):

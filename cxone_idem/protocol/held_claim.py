@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from cxone_idem.errors import ClaimLostError, IdemError, StoreError
 from cxone_idem.protocol import decisions
+from cxone_idem.protocol.clock import Moment
+from cxone_idem.protocol.decisions import Change, Stamp
 from cxone_idem.protocol.store import ConditionalPut, PutResult
+from cxone_idem.protocol.transition import Reply, Terms
 from cxone_idem.record import Record, State
 from cxone_idem.text import quoted
-
-if TYPE_CHECKING:
-    from cxone_idem.protocol.clock import Moment
-    from cxone_idem.protocol.decisions import Change, Stamp
-    from cxone_idem.protocol.transition import Reply, Terms
-
 
 # A lease is stamped again if the reply does not prove it long enough: this machine's clock is slow,
 # or the round trip was. The second stamp knows both, a third is for a trip slower still.

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cxone_idem.errors import IdemError, StoreError
 from cxone_idem.protocol import decisions
+from cxone_idem.protocol.clock import ClockSample
 from cxone_idem.protocol.store import ConditionalPut
+from cxone_idem.protocol.transition import Reply, Stamper
 from cxone_idem.record import Origin, Record, State
-
-if TYPE_CHECKING:
-    from cxone_idem.protocol.clock import ClockSample
-    from cxone_idem.protocol.transition import Reply, Stamper
 
 
 class Reopening:

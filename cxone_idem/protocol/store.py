@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
-from cxone_idem.errors import IdemError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cxone_idem.errors import StoreError
-    from cxone_idem.record import Record
+from cxone_idem.errors import IdemError, StoreError
+from cxone_idem.record import Record
 
 
 class PutResult(NamedTuple):

@@ -5,17 +5,14 @@ It returns its `next_write`, takes the reply by `on_reply`, and repeats that unt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from cxone_idem.errors import IdemError, StoreError
 from cxone_idem.protocol.clock import LEASE_MARGIN_MS, Clock, ClockSample
 from cxone_idem.protocol.decisions import Stamp
 from cxone_idem.protocol.store import NO_DEADLINE, Budget, ConditionalPut, PutResult
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cxone_idem.errors import IdemError, StoreError
 
 
 class Reply(NamedTuple):

@@ -8,20 +8,19 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
+from cxone_idem.claims.invocation import Invocation
+from cxone_idem.claims.manager import ClaimManager
 from cxone_idem.config import checked_workers
 from cxone_idem.errors import StoreError
 from cxone_idem.events.handler import EventHandler
+from cxone_idem.runtime import Runtime
 from cxone_idem.sqs.frames import let_go
 from cxone_idem.sqs.logs import log_batch
 from cxone_idem.sqs.message import read_batch
-from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus
+from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
 from cxone_idem.sqs.run import BatchRun
 
 if TYPE_CHECKING:
-    from cxone_idem.claims.invocation import Invocation
-    from cxone_idem.claims.manager import ClaimManager
-    from cxone_idem.runtime import Runtime
-    from cxone_idem.sqs.outcome import Outcome
     from cxone_idem.sqs.visibility import VisibilityUpdater
 
 logger = logging.getLogger("cxone_idem")

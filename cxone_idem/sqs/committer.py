@@ -10,16 +10,13 @@ import logging
 from contextlib import suppress
 from contextvars import copy_context
 from threading import Condition, Thread
-from typing import TYPE_CHECKING
 
+from cxone_idem.claims.manager import ClaimManager
 from cxone_idem.claims.session import unexpected_error
+from cxone_idem.errors import IdemError
+from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import State
 from cxone_idem.text import quoted
-
-if TYPE_CHECKING:
-    from cxone_idem.claims.manager import ClaimManager
-    from cxone_idem.errors import IdemError
-    from cxone_idem.protocol.held_claim import HeldClaim
 
 # A fifth or less of a round trip to DynamoDB, so it hardly lengthens the window between a side
 # effect and its record; and enough for a batch of handlers that only touch memory to end together.

@@ -7,22 +7,18 @@ rest is to come back. What becomes of a message is the adapter's to decide, here
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from cxone_idem.claims.invocation import Invocation
+from cxone_idem.claims.manager import ClaimManager
 from cxone_idem.errors import QueueError
 from cxone_idem.runtime import SYSTEM, Runtime
+from cxone_idem.sqs.batch import BatchProcessor, Envelope
 from cxone_idem.sqs.heartbeat import Heartbeat
-from cxone_idem.sqs.outcome import ACKNOWLEDGED
+from cxone_idem.sqs.outcome import ACKNOWLEDGED, Outcome
 from cxone_idem.sqs.queue import ENTRIES_MAX, SqsQueue, create_sqs_client, open_queue
 from cxone_idem.sqs.visibility import plan_visibility
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cxone_idem.claims.manager import ClaimManager
-    from cxone_idem.sqs.batch import BatchProcessor, Envelope
-    from cxone_idem.sqs.outcome import Outcome
 
 logger = logging.getLogger("cxone_idem")
 

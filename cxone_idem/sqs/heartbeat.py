@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from threading import Event, Thread
-from typing import TYPE_CHECKING
 
+from cxone_idem.claims.manager import ClaimManager
 from cxone_idem.errors import ClaimLostError, IdemError, QueueError
 from cxone_idem.protocol.clock import LEASE_MARGIN_MS
+from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import State
-from cxone_idem.sqs.queue import VisibilityChange
+from cxone_idem.sqs.queue import SqsQueue, VisibilityChange
 from cxone_idem.sqs.visibility import VISIBILITY_MAX_SECONDS
 from cxone_idem.text import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from cxone_idem.claims.manager import ClaimManager
-    from cxone_idem.protocol.held_claim import HeldClaim
-    from cxone_idem.sqs.queue import SqsQueue
 
 logger = logging.getLogger("cxone_idem")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from cxone_idem.claims.claim import AlreadyDone, Claimed
+from cxone_idem.claims.invocation import Invocation
+from cxone_idem.config import Config
 from cxone_idem.errors import (
     AttemptsExhaustedError,
     ClaimLostError,
@@ -19,16 +22,10 @@ from cxone_idem.events.fingerprint import find_fingerprint
 from cxone_idem.events.key import find_key
 from cxone_idem.protocol.claim_attempt import ClaimRequest
 from cxone_idem.protocol.decisions import has_other_fingerprint
+from cxone_idem.record import Origin, Record
 from cxone_idem.sqs.logs import log_end_of_batch
+from cxone_idem.sqs.message import Message
 from cxone_idem.sqs.outcome import MessageStatus, Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cxone_idem.claims.invocation import Invocation
-    from cxone_idem.config import Config
-    from cxone_idem.record import Origin, Record
-    from cxone_idem.sqs.message import Message
 
 
 class BatchStoppedError(BaseException):

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from cxone_idem.sqs.outcome import MessageStatus
+from cxone_idem.claims.claim import AlreadyDone
+from cxone_idem.record import Origin
+from cxone_idem.sqs.outcome import MessageStatus, Outcome
 from cxone_idem.text import quoted, shortened
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cxone_idem.claims.claim import AlreadyDone
-    from cxone_idem.record import Origin
-    from cxone_idem.sqs.outcome import Outcome
 
 logger = logging.getLogger("cxone_idem")
 

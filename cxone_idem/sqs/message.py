@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from cxone_idem.claims.invocation import Invocation
 from cxone_idem.errors import IdemError
 from cxone_idem.events.envelope import origin_text
 from cxone_idem.record import Origin
 from cxone_idem.text import kind_of, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cxone_idem.claims.invocation import Invocation
 
 # Beyond any count or epoch time there is, and well within the 38 digits of a DynamoDB number: a
 # longer one would make DynamoDB refuse the claim.

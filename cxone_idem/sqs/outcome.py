@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cxone_idem.cause import Cause, find_cause
-from cxone_idem.record import Origin
-
-if TYPE_CHECKING:
-    from cxone_idem.record import Record
-    from cxone_idem.sqs.message import Message
+from cxone_idem.record import Origin, Record
+from cxone_idem.sqs.message import Message
 
 
 class MessageStatus(Enum):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
@@ -10,10 +11,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cxone_idem.errors import QueueError
 from cxone_idem.stores.aws_client import new_client
 from cxone_idem.text import legible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 
 ENTRIES_MAX = 10
 """As many entries as a batch request takes, and messages a receive brings (SQS API Reference)."""

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from cxone_idem.claims.claim import AlreadyDone, Claimed, under
+from cxone_idem.claims.invocation import Invocation
+from cxone_idem.claims.manager import ClaimManager
 from cxone_idem.errors import IdemError
-from cxone_idem.record import State
+from cxone_idem.events.handler import EventHandler
+from cxone_idem.protocol.held_claim import HeldClaim
+from cxone_idem.record import Record, State
 from cxone_idem.sqs.committer import GroupCommitter
 from cxone_idem.sqs.frames import let_go
 from cxone_idem.sqs.item import BatchItem, serial_groups, status_of_refusal
 from cxone_idem.sqs.logs import log_message, log_no_time
-from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus
+from cxone_idem.sqs.message import Message
+from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
 from cxone_idem.sqs.workers import Workers
 from cxone_idem.text import quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cxone_idem.claims.invocation import Invocation
-    from cxone_idem.claims.manager import ClaimManager
-    from cxone_idem.events.handler import EventHandler
-    from cxone_idem.protocol.held_claim import HeldClaim
-    from cxone_idem.record import Record
-    from cxone_idem.sqs.message import Message
-    from cxone_idem.sqs.outcome import Outcome
 
 logger = logging.getLogger("cxone_idem")
 

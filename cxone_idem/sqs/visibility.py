@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cxone_idem.claims.invocation import Invocation
 from cxone_idem.errors import InProgressError, QueueError
 from cxone_idem.runtime import random_fraction
-from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus
+from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
 from cxone_idem.sqs.queue import (
     ANSWER_SECONDS,
     REQUEST_MAX_SECONDS,
@@ -31,12 +33,6 @@ from cxone_idem.sqs.queue import (
     url_of,
 )
 from cxone_idem.stores.aws_client import ProcessClient
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cxone_idem.claims.invocation import Invocation
-    from cxone_idem.sqs.outcome import Outcome
 
 logger = logging.getLogger("cxone_idem")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 from threading import Event, Thread
@@ -14,8 +15,6 @@ from botocore.exceptions import NoRegionError
 from cxone_idem.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from botocore.config import Config as ClientConfig
 
 # Of a client that does not say otherwise: the attempts of its SDK, the time-outs that botocore

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
 
 from cxone_idem.errors import StoreError
 from cxone_idem.protocol.store import NO_DEADLINE, Budget, ConditionalPut, PutResult
-from cxone_idem.record import NO_VERSION
+from cxone_idem.record import NO_VERSION, Record
 from cxone_idem.runtime import SYSTEM, Runtime
 from cxone_idem.stores.aws_client import BoundedClient, new_client
 from cxone_idem.stores.dynamodb_batch import STATEMENTS_MAX, Batches, NoBatchesError
@@ -25,12 +26,7 @@ from cxone_idem.stores.dynamodb_errors import (
 )
 from cxone_idem.stores.dynamodb_item import Layout
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from cxone_idem.record import Record
-
-    Result = PutResult | StoreError
+Result = PutResult | StoreError
 
 # DynamoDB answers a PutItem in single-digit milliseconds; a second without an answer is a hundred
 # times that, so the request or its answer is lost. The SDK's 60 s outlast most Lambda time-outs.

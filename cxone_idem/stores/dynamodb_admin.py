@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from cxone_idem.errors import StoreError
+from cxone_idem.record import Record
 from cxone_idem.stores.dynamodb import create_client
 from cxone_idem.stores.dynamodb_errors import (
     Source,
@@ -16,9 +17,6 @@ from cxone_idem.stores.dynamodb_errors import (
     read_item,
 )
 from cxone_idem.stores.dynamodb_item import Layout
-
-if TYPE_CHECKING:
-    from cxone_idem.record import Record
 
 _TEXT = "S"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,13 +21,9 @@ from cxone_idem.stores.dynamodb_errors import (
     no_time_error,
     read_item,
 )
+from cxone_idem.stores.dynamodb_item import Layout
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from cxone_idem.stores.dynamodb_item import Layout
-
-    Result = PutResult | StoreError
+Result = PutResult | StoreError
 
 logger = logging.getLogger("cxone_idem")
 

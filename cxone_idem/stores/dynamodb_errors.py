@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from botocore.exceptions import (
     ClientError,
@@ -16,14 +17,10 @@ from botocore.exceptions import (
 )
 
 from cxone_idem.errors import StoreError
+from cxone_idem.record import Record
 from cxone_idem.stores.aws_client import NoAnswerInTimeError
 from cxone_idem.stores.dynamodb_item import ForeignItemError, Layout
 from cxone_idem.text import legible, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cxone_idem.record import Record
 
 # A statement of a batch says the same in shorter words (`BatchStatementError.Code`).
 _THROTTLED = frozenset(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cxone_idem.record import NO_VERSION, Origin, Record, State
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Item = dict[str, Any]
 """Attribute name to typed value, as in `{"id": {"S": "…"}}`."""

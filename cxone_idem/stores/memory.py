@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from cxone_idem.protocol.store import PutResult
-
-if TYPE_CHECKING:
-    from cxone_idem.record import Record
+from cxone_idem.record import Record
 
 
 class MemoryStore:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from cxone_idem.sqs.batch import BatchResponse
+from cxone_idem.sqs.batch import BatchResponse
 
 QUEUE_ARN = "arn:aws:sqs:us-east-1:000000000000:cxone-events"
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cxone_idem.claims.claim import Claimed
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator, replaced_by
 from cxone_idem.errors import StoreError
-from cxone_idem.protocol.store import transaction_item
-from cxone_idem.record import State
+from cxone_idem.protocol.store import ConditionalPut, PutResult, Store, transaction_item
+from cxone_idem.record import Record, State
 from cxone_idem.runtime import Runtime
+from cxone_idem.sqs.outcome import Outcome
 from cxone_idem.stores.memory import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from cxone_idem.protocol.store import ConditionalPut, PutResult, Store
-    from cxone_idem.record import Record
-    from cxone_idem.sqs.outcome import Outcome
 
 START_SECONDS = 2_000_000_000.0
 """When a `MovableClock` starts, epoch seconds: in 2033, so that no engine sweeps the records."""
