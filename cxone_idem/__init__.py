@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.cause import Cause
-from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed, current_claim
+from cxone_idem.claims.already_done import AlreadyDone
+from cxone_idem.claims.claim import Claimed, current_claim
 from cxone_idem.claims.invocation import LambdaContext
+from cxone_idem.claims.result import NO_RESULT
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator, default_deduplicator
 from cxone_idem.errors import (

@@ -8,8 +8,10 @@ import logging
 from collections.abc import Callable
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
-from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed, current_claim, under
+from cxone_idem.claims.already_done import AlreadyDone
+from cxone_idem.claims.claim import Claimed, current_claim, under
 from cxone_idem.claims.invocation import Invocation, LambdaContext
+from cxone_idem.claims.result import NO_RESULT
 from cxone_idem.deduplicator import Deduplicator, default_deduplicator
 from cxone_idem.errors import (
     ClaimLostError,
@@ -170,7 +172,10 @@ def _claim(
     deduplicator: Deduplicator, request: ClaimRequest, context: LambdaContext | None
 ) -> Claimed | AlreadyDone:
     try:
-        return deduplicator.claims.claim(request, Invocation(context))
+        outcome = deduplicator.claims.claim(request, Invocation(context))
+        return (
+            outcome if isinstance(outcome, AlreadyDone) else Claimed(outcome, deduplicator.claims)
+        )
     except InProgressError as error:
         if not _is_the_callers(error):
             raise

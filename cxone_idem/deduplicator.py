@@ -9,9 +9,11 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any
 
-from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed
+from cxone_idem.claims.already_done import AlreadyDone
+from cxone_idem.claims.claim import Claimed
 from cxone_idem.claims.invocation import Invocation, LambdaContext
 from cxone_idem.claims.manager import ClaimManager
+from cxone_idem.claims.result import NO_RESULT
 from cxone_idem.config import Config
 from cxone_idem.events.fingerprint import fingerprint_of
 from cxone_idem.events.key import checked_key
@@ -98,7 +100,8 @@ class Deduplicator:
         (its message says whether retrying helps).
         """
         request = claim_request(key, origin, fingerprint)
-        return self.claims.claim(request, Invocation(context))
+        outcome = self.claims.claim(request, Invocation(context))
+        return outcome if isinstance(outcome, AlreadyDone) else Claimed(outcome, self.claims)
 
     def complete(self, key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None:
         """Record that the work is done, with its result if one is given; see `Claimed.complete`."""

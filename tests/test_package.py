@@ -84,7 +84,7 @@ import sys, cxone_idem
 deduplicator = cxone_idem.Deduplicator(cxone_idem.MemoryStore())
 deduplicator.claim("k"); deduplicator.complete("k"); deduplicator.claim("k")
 deduplicator.process_batch({"Records": []}, print)
-print(sorted({"decorator", "result"} & {m[11:] for m in sys.modules}))
+print(sorted({"decorator", "sqs.consumer"} & {m[11:] for m in sys.modules}))
 from cxone_idem.decorator import once
 import cxone_idem.decorator
 from cxone_idem import once as exported

@@ -20,11 +20,15 @@ from typing import Any, Literal
 
 from cxone_idem.aio.handlers import Handlers
 from cxone_idem.aio.threads import Call, Threads
-from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed
+from cxone_idem.claims.already_done import AlreadyDone
+from cxone_idem.claims.claim import Claimed
 from cxone_idem.claims.invocation import Invocation, LambdaContext
+from cxone_idem.claims.manager import ClaimOutcome
+from cxone_idem.claims.result import NO_RESULT
 from cxone_idem.deduplicator import Deduplicator, claim_request
 from cxone_idem.errors import IdemError, InProgressError
 from cxone_idem.events.handler import check_handler
+from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Origin, Record
 from cxone_idem.sqs.batch import BatchResponse, Envelope
 from cxone_idem.sqs.item import BatchStoppedError
@@ -139,7 +143,8 @@ class AsyncDeduplicator:
                 raise outcome
             if isinstance(outcome, AlreadyDone):
                 return outcome
-            return AsyncClaimed(outcome, self._threads)
+            claim = Claimed(outcome, self._deduplicator.claims)
+            return AsyncClaimed(claim, self._threads)
 
     async def complete(
         self, key_or_claim: str | Claimed | AsyncClaimed, *, result: object = NO_RESULT
@@ -188,14 +193,12 @@ class AsyncDeduplicator:
         except BatchStoppedError:
             raise handlers.end or asyncio.CancelledError from None
 
-    def _give_back(self, outcomes: list[Claimed | AlreadyDone | IdemError]) -> None:
-        claims = [outcome for outcome in outcomes if isinstance(outcome, Claimed)]
-        errors = self._deduplicator.claims.release_all(
-            [claim.held for claim in claims], counts=False
-        )
-        for claim, error in zip(claims, errors, strict=True):
+    def _give_back(self, outcomes: list[ClaimOutcome]) -> None:
+        claims = [outcome for outcome in outcomes if isinstance(outcome, HeldClaim)]
+        errors = self._deduplicator.claims.release_all(claims, counts=False)
+        for held, error in zip(claims, errors, strict=True):
             if error:
-                logger.warning("key %s was not released: %s", quoted(claim.key), error)
+                logger.warning("key %s was not released: %s", quoted(held.key), error)
 
 
 def _start_thread(batch: Call) -> None:

@@ -1,4 +1,4 @@
-"""The two results of `claim`, and the claim that running code works under."""
+"""A claim as users hold it, and the one that running code works under."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from enum import Enum
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
-from cxone_idem.cause import Cause, find_cause
+from cxone_idem.claims.manager import ClaimManager
+from cxone_idem.claims.result import NO_RESULT
 from cxone_idem.errors import IdemError
 from cxone_idem.protocol.held_claim import HeldClaim
-from cxone_idem.record import Origin, Record, State
+from cxone_idem.record import Record, State
 from cxone_idem.text import quoted
 
 if TYPE_CHECKING:
@@ -22,39 +22,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cxone_idem")
 
 
-class _Result(Enum):
-    NONE_GIVEN = "no result"
-
-
-NO_RESULT: Final = _Result.NONE_GIVEN
-"""The default of `result`: nothing is stored. `None` is a valid result."""
-
-
-class Owner(Protocol):
-    """The verbs of a claim's owner. Each raises as the method of `Claimed` that calls it."""
-
-    def complete(self, held: HeldClaim, result: object) -> None:
-        """Record that the work is done."""
-
-    def release(self, held: HeldClaim) -> None:
-        """Free the key."""
-
-    def extend(self, held: HeldClaim) -> None:
-        """Make the lease last its full length from now."""
-
-    def transaction_item(self, held: HeldClaim, result: object) -> Any:
-        """Return the completion as an entry of the store's transactions."""
-
-
 class Claimed:
     """A claim that this process holds: do the work, then `complete` it. Truthy; thread-safe.
 
     As a context manager it completes at the end of the block, and releases if the block raises.
     """
 
-    def __init__(self, held: HeldClaim, owner: Owner) -> None:
+    def __init__(self, held: HeldClaim, manager: ClaimManager) -> None:
         self.held = held
-        self._owner = owner
+        self._manager = manager
 
     def __bool__(self) -> Literal[True]:
         return True
@@ -110,7 +86,7 @@ class Claimed:
         happen twice) and `StoreError` if the store cannot record it: then this process remembers
         the key as done and records it as soon as it can.
         """
-        self._owner.complete(self.held, result)
+        self._manager.complete(self.held, result)
 
     def transaction_item(self, *, result: object = NO_RESULT) -> Any:
         """Return the entry of `TransactWriteItems` that records the work as done.
@@ -124,7 +100,7 @@ class Claimed:
         Raises `ClaimLostError` if this claim is settled and `IdemError` if the store has no
         transactions; retrying never helps.
         """
-        return self._owner.transaction_item(self.held, result)
+        return self._manager.transaction_item(self.held, result)
 
     def release(self) -> None:
         """Free the key undone, so that the next delivery need not wait for the lease to end.
@@ -132,7 +108,7 @@ class Claimed:
         Raises `ClaimLostError` if another worker has it by now, and `StoreError` if the store
         cannot write it: then the lease ends by itself.
         """
-        self._owner.release(self.held)
+        self._manager.release(self.held)
 
     def release_after_failure(self) -> None:
         """Release, but raise nothing: the error of the work is the one that counts."""
@@ -148,45 +124,7 @@ class Claimed:
         Raises `ClaimLostError` if another worker has it by now (stop working, if you can), and
         `StoreError` if the store cannot write it (retrying helps while the old lease lasts).
         """
-        self._owner.extend(self.held)
-
-
-class AlreadyDone:
-    """Result of claiming a key whose work is done: drop the event. Falsy."""
-
-    __slots__ = ("key", "origin", "record")
-
-    def __init__(self, key: str, record: Record, origin: Origin | None = None) -> None:
-        self.key = key
-        self.record = record
-        """Since when (`done_at_ms`), and by which delivery (`origin`)."""
-        self.origin = origin or Origin()
-        """The delivery that is a duplicate, as far as the caller named it."""
-
-    def __reduce__(self) -> tuple[type[AlreadyDone], tuple[str, Record, Origin]]:
-        return type(self), (self.key, self.record, self.origin)
-
-    def __bool__(self) -> Literal[False]:
-        return False
-
-    def __repr__(self) -> str:
-        return f"AlreadyDone(key={quoted(self.key)}, done_at_ms={self.record.done_at_ms})"
-
-    @property
-    def cause(self) -> Cause:
-        """The reason why this delivery came although the work is done."""
-        return find_cause(self.record.origin, self.origin)
-
-    @property
-    def result(self) -> Any:
-        """The result that the work was completed with, as JSON returns it: tuples become lists.
-
-        Raises `ResultMissingError` if no result is stored (retrying never helps).
-        """
-        # Imported here: few consumers store results, and all of them start cold.
-        from cxone_idem.claims.result import from_text  # noqa: PLC0415
-
-        return from_text(self.record.result, self.key)
+        self._manager.extend(self.held)
 
 
 _current: ContextVar[Claimed | None] = ContextVar("cxone_idem_current_claim")

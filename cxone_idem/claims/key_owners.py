@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 
+from cxone_idem.claims.registry import Recent
 from cxone_idem.errors import IdemError
 from cxone_idem.text import quoted
 
@@ -16,20 +17,17 @@ class KeyOwners:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._names: dict[str, str] = {}
+        self._names: Recent[str] = Recent(_KEYS_MAX)
 
     def note(self, key: str, name: str) -> None:
         """Remember that the function `name` did the work of `key`."""
         with self._lock:
-            self._names.pop(key, None)
-            self._names[key] = name
-            if len(self._names) > _KEYS_MAX:
-                del self._names[next(iter(self._names))]
+            self._names.put(key, name)
 
     def forget(self, key: str) -> None:
         """Forget which function did the work of `key`."""
         with self._lock:
-            self._names.pop(key, None)
+            self._names.pop(key)
 
     def check(self, key: str, name: str) -> None:
         """Raise `IdemError` if another function did the work: this one's would be dropped.
@@ -37,10 +35,9 @@ class KeyOwners:
         A key that another process did counts as done by the function that asks for it first.
         """
         with self._lock:
-            owner = self._names.get(key)
-        if owner is None:
-            self.note(key, name)
-        elif owner != name:
+            owner = self._names.get(key) or name
+            self._names.put(key, owner)
+        if owner != name:
             message = (
                 f"{name} did not run: its key {quoted(key)} is done by {owner}, which shares it;"
                 " retrying does not help: give each of them a key of its own (@once:"

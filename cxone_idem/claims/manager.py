@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from cxone_idem.claims.claim import NO_RESULT, AlreadyDone, Claimed
+from cxone_idem.claims.already_done import AlreadyDone
 from cxone_idem.claims.invocation import Invocation
 from cxone_idem.claims.key_owners import KeyOwners
 from cxone_idem.claims.registry import ClaimRegistry
+from cxone_idem.claims.result import NO_RESULT, to_text
 from cxone_idem.claims.session import Session
 from cxone_idem.claims.waiting import WaitPolicy
 from cxone_idem.config import Config
@@ -23,18 +24,18 @@ from cxone_idem.errors import (
     StoreError,
 )
 from cxone_idem.protocol import decisions
-from cxone_idem.protocol.claim_attempt import ClaimAttempt, ClaimRequest
+from cxone_idem.protocol.claim_attempt import ClaimAttempt, ClaimRequest, Reopening
 from cxone_idem.protocol.clock import Clock
-from cxone_idem.protocol.decisions import Decision
+from cxone_idem.protocol.decisions import Change, Decision
 from cxone_idem.protocol.held_claim import Extension, HeldClaim, OwnerWrite
-from cxone_idem.protocol.reopening import Reopening
 from cxone_idem.protocol.store import NO_DEADLINE, Budget, Store
 from cxone_idem.protocol.transition import Counters, Stamper, Terms
 from cxone_idem.record import Record, State, partition_key
 from cxone_idem.runtime import Runtime
 from cxone_idem.text import quoted
 
-ClaimOutcome = Claimed | AlreadyDone | IdemError
+ClaimOutcome = HeldClaim | AlreadyDone | IdemError
+Errors = dict[HeldClaim, IdemError | None]
 
 logger = logging.getLogger("cxone_idem")
 
@@ -55,7 +56,7 @@ class ClaimManager:
         self._session = Session(store, clock)
         self._registry = ClaimRegistry(clock, 0 if config.disabled else config.remember_seconds)
 
-    def claim(self, request: ClaimRequest, invocation: Invocation) -> Claimed | AlreadyDone:
+    def claim(self, request: ClaimRequest, invocation: Invocation) -> HeldClaim | AlreadyDone:
         """Claim a key, after waiting for another worker if need be; see `Deduplicator.claim`."""
         waiting = self.wait_policy(invocation)
         while True:
@@ -80,25 +81,26 @@ class ClaimManager:
 
         What `claim` would raise is an outcome, in the order of the keys.
         """
-        keys = [self._partition_key(request.key) for request in requests]
         budget = invocation.budget()
-        if any(self._registry.pending(key) for key in keys):
-            self.record_pending(budget, of=keys)
-        known: dict[str, ClaimOutcome] = {**self._release_ambiguous(keys, budget)}
-        for key, request in zip(keys, requests, strict=True):
-            done = self._known_done(key)
+        by_key = {self._partition_key(request.key): request for request in requests}
+        if self._registry.pending([*by_key]):
+            self.record_pending(budget, of=[*by_key])
+        # No decision is made over a claim of our own that may be stored.
+        outcomes: dict[str, ClaimOutcome] = {**self._release_ambiguous([*by_key], budget)}
+        for key, request in by_key.items():
+            done = self._registry.done(key)
             if done:
-                known[key] = _of_done(request, done)
+                outcomes[key] = _of_done(request, done)
         terms = self._terms(invocation, budget)
         attempts = {
             key: ClaimAttempt(request, key, terms)
-            for key, request in zip(keys, requests, strict=True)
-            if key not in known
+            for key, request in by_key.items()
+            if key not in outcomes
         }
         self._session.run([*attempts.values()], budget)
-        self._follow_up([*attempts.values()], budget)
-        known.update({key: self._outcome(attempt) for key, attempt in attempts.items()})
-        return [known[key] for key in keys]
+        self._follow_up(attempts, budget)
+        outcomes.update({key: self._outcome(attempt) for key, attempt in attempts.items()})
+        return [outcomes[key] for key in by_key]
 
     def complete(self, held: HeldClaim, result: object = NO_RESULT) -> None:
         """Record that the work is done; see `Claimed.complete`."""
@@ -155,7 +157,7 @@ class ClaimManager:
 
         For a person who knows that the worker is dead. Raises as `release` does.
         """
-        self.release(HeldClaim(key, record, Terms(self._stamper, self.counters, lambda: 0)))
+        self.release(HeldClaim(key, record, self._terms(Invocation(None), NO_DEADLINE)))
 
     def extend(self, held: HeldClaim) -> None:
         """Make the lease last its full length from now; see `Claimed.extend`."""
@@ -177,10 +179,10 @@ class ClaimManager:
         """Return the completion as an entry of a transaction; see `Claimed.transaction_item`."""
         with held.lock:
             _keep_result(held, result)
-            settled = held.settled_error()
-            if settled:
-                raise settled
-            put = OwnerWrite(held, held.as_done).next_write()
+            write = OwnerWrite(held, held.as_done)
+            if write.error:
+                raise write.error
+            put = write.next_write()
             item = self._session.transaction_item(put)
             held.may_have_landed(put.record)
             return item
@@ -199,10 +201,8 @@ class ClaimManager:
     def forget(self, key: str) -> None:
         """Make a key that is done free to claim; see `Deduplicator.forget`."""
         where = self._partition_key(key)
-        pending = self._registry.pending(where)
-        if pending:  # so that it is found done
-            (error,) = self.complete_all([pending], NO_DEADLINE)
-            if isinstance(error, StoreError):
+        for error in self.complete_all(self._registry.pending([where]), NO_DEADLINE):
+            if isinstance(error, StoreError):  # what is done must be found done
                 raise error
         reopening = Reopening(where, self._stamper)
         self._session.run([reopening], NO_DEADLINE)
@@ -211,11 +211,12 @@ class ClaimManager:
         self.key_owners.forget(key)
         if reopening.error:
             raise reopening.error
-        if reopening.existing and reopening.sample:
-            left_ms = reopening.existing.lease_until_ms - reopening.sample.earliest_ms
-            if reopening.existing.state is State.IN_PROGRESS and left_ms > 0:
-                here = self._registry.is_held(reopening.existing)
-                raise InProgressError(key, left_ms / 1000, reopening.existing, None, here)
+        existing = reopening.existing
+        if existing and existing.state is State.IN_PROGRESS:
+            left_ms = existing.lease_until_ms - reopening.earliest_ms
+            if left_ms > 0:
+                here = self._registry.is_held(existing)
+                raise InProgressError(key, left_ms / 1000, existing, None, here)
 
     def add_pending(self, held: HeldClaim) -> None:
         """Remember work that is done, so as to record it as soon as possible."""
@@ -241,54 +242,41 @@ class ClaimManager:
         return partition_key(self.config.namespace, key)
 
     def _terms(self, invocation: Invocation, budget: Budget) -> Terms:
+        seconds, attempts = self.config.lease_seconds, self.config.max_attempts
         return Terms(
-            self._stamper,
-            self.counters,
-            lambda: invocation.lease_ms(self.config.lease_seconds),
-            budget,
-            self.config.max_attempts,
+            self._stamper, self.counters, budget, lambda: invocation.lease_ms(seconds), attempts
         )
-
-    def _known_done(self, where: str) -> Record | None:
-        """Return the record of a key that this process knows to be done."""
-        pending = self._registry.pending(where)
-        return pending.done_record if pending else self._registry.done(where)
 
     def _outcome(self, attempt: ClaimAttempt) -> ClaimOutcome:
         """Return what an attempt that is done means to its caller."""
         key, existing = attempt.request.key, attempt.existing
         if attempt.error:
             return attempt.error
-        earliest_ms = attempt.sample.earliest_ms if attempt.sample else 0
         if attempt.held is not None:
-            self._registry.add(attempt.held, earliest_ms)
-            return Claimed(attempt.held, self)
-        if existing is None:
-            message = f"an attempt to claim key {quoted(key)} ended without a result"
-            raise AssertionError(message)
+            self._registry.add(attempt.held, attempt.earliest_ms)
+            return attempt.held
+        assert existing is not None  # noqa: S101 -- a record refused the key
         if attempt.decision is Decision.EXHAUSTED:
             return AttemptsExhaustedError(key, self.config.max_attempts, existing)
         if attempt.decision is Decision.IN_PROGRESS:
-            left_seconds = (existing.lease_until_ms - earliest_ms) / 1000
+            left_seconds = (existing.lease_until_ms - attempt.earliest_ms) / 1000
             here = self._registry.is_held(existing)
             return InProgressError(key, left_seconds, existing, attempt.request.origin, here)
         if existing.state is State.DONE:
             self._registry.remember_done(existing)
         return _of_done(attempt.request, existing)
 
-    def _follow_up(self, attempts: Sequence[ClaimAttempt], budget: Budget) -> None:
+    def _follow_up(self, attempts: dict[str, ClaimAttempt], budget: Budget) -> None:
         """Release what may be stored of failed attempts; record what is pending."""
-        ambiguous = [one.held for one in attempts if one.error and one.held]
-        if ambiguous:  # once, so that nobody has to wait for their leases
-            errors = self.release_all(ambiguous, counts=False, budget=budget._replace(attempts=1))
-            for held, error in zip(ambiguous, errors, strict=True):
-                if error:
-                    logger.debug("key %s was not released: %s", quoted(held.key), error)
-        if any(not isinstance(one.error, StoreError) for one in attempts):
+        for attempt in attempts.values():
+            if attempt.error and attempt.held:
+                self._registry.add_ambiguous(attempt.held)
+        self._release_ambiguous([*attempts], budget)
+        if any(not isinstance(one.error, StoreError) for one in attempts.values()):
             self.record_pending(budget)
 
     def _release_ambiguous(self, keys: Sequence[str], budget: Budget) -> dict[str, IdemError]:
-        """Release what may be stored of earlier attempts: no decision is made over one's own."""
+        """Release once what may be stored of failed attempts; return the failures, by key."""
         ambiguous = self._registry.pop_ambiguous(keys)
         errors = self.release_all(ambiguous, counts=False, budget=budget._replace(attempts=1))
         return {
@@ -297,49 +285,41 @@ class ClaimManager:
             if isinstance(error, StoreError)
         }
 
+    def _complete(self, claims: Sequence[HeldClaim], budget: Budget | None = None) -> Errors:
+        errors = self._write(claims, lambda held: held.as_done, budget)
+        for held, error in errors.items():
+            if isinstance(error, StoreError):
+                self._registry.add_pending(held, lasting=not error.retryable)
+                continue
+            self._registry.drop(held)
+            if error is None or held.gone:  # the work is done, though its record may be gone
+                self._registry.remember_done(held.done_record)
+        return errors
+
     def _write(
         self,
         claims: Sequence[HeldClaim],
-        change: Callable[[HeldClaim], decisions.Change],
+        change: Callable[[HeldClaim], Change],
         budget: Budget | None = None,
-    ) -> dict[HeldClaim, IdemError | None]:
+    ) -> Errors:
         """Change each claim, whose lock is held; return each one's error."""
         writes = {held: OwnerWrite(held, change(held)) for held in claims}
         if claims:
             self._session.run([*writes.values()], budget or claims[0].terms.budget)
         return {held: write.error for held, write in writes.items()}
 
-    def _complete(
-        self, claims: Sequence[HeldClaim], budget: Budget | None = None
-    ) -> dict[HeldClaim, IdemError | None]:
-        errors = self._write(claims, lambda held: held.as_done, budget)
-        for held, error in errors.items():
-            self._completion_ended(held, error)
-        return errors
-
-    def _completion_ended(self, held: HeldClaim, error: IdemError | None) -> None:
-        if isinstance(error, StoreError):
-            self._registry.add_pending(held, lasting=not error.retryable)
-            return
-        self._registry.drop(held)
-        if error is None or held.gone:
-            # The work is done, though its record may be gone.
-            self._registry.remember_done(held.done_record)
-
 
 def _of_done(request: ClaimRequest, record: Record) -> AlreadyDone | IdemError:
     """Return that the work of a key is done, or that the key is of an event of other content."""
-    if decisions.has_other_fingerprint(request.fingerprint, record):
-        return FingerprintMismatchError(request.key, record, request.origin)
-    return AlreadyDone(request.key, record, request.origin)
+    key, origin, fingerprint = request
+    if decisions.has_other_fingerprint(fingerprint, record):
+        return FingerprintMismatchError(key, record, origin)
+    return AlreadyDone(key, record, origin)
 
 
 def _keep_result(held: HeldClaim, result: object) -> None:
     """Keep a result for as long as the completion may have to be written again."""
     if result is not NO_RESULT:
-        # Imported here: few consumers store results, and all of them start cold.
-        from cxone_idem.claims.result import to_text  # noqa: PLC0415
-
         held.result = to_text(result, held.key)
 
 

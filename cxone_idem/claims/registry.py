@@ -1,15 +1,17 @@
-"""The claims of this process: held, waiting for their completion, ambiguous; and keys seen done."""
+"""What this process knows of its keys: held, done but not yet recorded, ambiguous, seen done."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from cxone_idem.protocol.clock import Clock, Moment
 from cxone_idem.protocol.decisions import is_past_retention
 from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Record
+
+Value = TypeVar("Value")
 
 # Duplicates come within seconds. A thousand records are well under a megabyte, or a few with
 # results of this length. A key with a longer one is asked for again.
@@ -21,6 +23,29 @@ _AT_ONCE = 3
 _PAUSE_FIRST_MS = 1000
 _DOUBLINGS_MAX = 6
 _FAILURES_MAX = _AT_ONCE + 1 + _DOUBLINGS_MAX
+
+
+class Recent(Generic[Value]):
+    """A dict of the newest `most` keys. Not thread-safe by itself."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: dict[str, Value] = {}
+
+    def put(self, key: str, value: Value) -> None:
+        """Keep a value as the newest; forget the oldest beyond `most`."""
+        self._values.pop(key, None)
+        self._values[key] = value
+        if len(self._values) > self._most:
+            del self._values[next(iter(self._values))]
+
+    def get(self, key: str) -> Value | None:
+        """Return a value that is kept."""
+        return self._values.get(key)
+
+    def pop(self, key: str) -> Value | None:
+        """Return a value, and keep it no longer."""
+        return self._values.pop(key, None)
 
 
 class _Pending(NamedTuple):
@@ -37,7 +62,7 @@ class _Pending(NamedTuple):
 
 
 class ClaimRegistry:
-    """The claims of one deduplicator, by partition key. Plain data; thread-safe.
+    """The keys of one deduplicator, by partition key. Plain data; thread-safe.
 
     A key that was seen done is remembered for `remember_seconds`.
     """
@@ -48,13 +73,13 @@ class ClaimRegistry:
         self._lock = Lock()
         self._held: dict[str, HeldClaim] = {}
         self._pending: dict[str, _Pending] = {}
-        self._done: dict[str, tuple[Record, Moment]] = {}
-        self._ambiguous: dict[str, HeldClaim] = {}
+        self._done: Recent[tuple[Record, Moment]] = Recent(_KEYS_MAX)
+        self._ambiguous: Recent[HeldClaim] = Recent(_KEYS_MAX)
 
     def add(self, held: HeldClaim, store_time_ms: int) -> None:
         """Hold a claim until it is dropped; forget claims that were abandoned a retention ago."""
         with self._lock:
-            # Delete first, or a key claimed anew would keep its old place in the order of age.
+            # Pop first, or a key claimed anew would keep its old place in the order of age.
             self._held.pop(held.record.partition_key, None)
             self._held[held.record.partition_key] = held
             oldest = next(iter(self._held.values())).record
@@ -95,31 +120,28 @@ class ClaimRegistry:
     def forget(self, partition_key: str) -> None:
         """Forget that the work on a key is done."""
         with self._lock:
-            self._done.pop(partition_key, None)
+            self._done.pop(partition_key)
             if self._pending.pop(partition_key, None):
                 self._held.pop(partition_key, None)
 
     def remember_done(self, record: Record) -> None:
         """Remember that a key is done, so that the next duplicate costs no request."""
         with self._lock:
-            self._done.pop(record.partition_key, None)
-            if not self._remember_ms or len(record.result or "") > _RESULT_MAX:
-                return
-            self._done[record.partition_key] = record, self._clock.moment()
-            if len(self._done) > _KEYS_MAX:
-                del self._done[next(iter(self._done))]
+            self._done.pop(record.partition_key)
+            if self._remember_ms and len(record.result or "") <= _RESULT_MAX:
+                self._done.put(record.partition_key, (record, self._clock.moment()))
 
     def done(self, partition_key: str) -> Record | None:
-        """Return the record of a key that was seen done lately, unless it is past its retention."""
+        """Return the record of a key whose work is done, as far as this process knows."""
         with self._lock:
-            found = self._done.get(partition_key)
-            if found is None:
-                return None
-            record, since = found
-            if self._clock.elapsed_ms(since) >= self._remember_ms:
-                del self._done[partition_key]
-                return None
-        return None if is_past_retention(record, self._clock.store_ms()) else record
+            pending = self._pending.get(partition_key)
+            record, since = self._done.get(partition_key) or (None, None)
+        if pending is not None:
+            return pending.held.done_record
+        if record is None or since is None:
+            return None
+        forgotten = self._clock.elapsed_ms(since) >= self._remember_ms
+        return None if forgotten or is_past_retention(record, self._clock.store_ms()) else record
 
     def add_pending(self, held: HeldClaim, *, lasting: bool = False) -> None:
         """Keep a claim whose work is done but whose completion the store did not take.
@@ -133,32 +155,25 @@ class ClaimRegistry:
             failures = _FAILURES_MAX if lasting else failures
             self._pending[partition_key] = _Pending(held, self._clock.moment(), failures)
 
-    def pending(self, partition_key: str) -> HeldClaim | None:
-        """Return the claim on a key whose completion is still to be recorded."""
+    def pending(self, partition_keys: Sequence[str]) -> list[HeldClaim]:
+        """Return the claims on these keys whose completion is still to be recorded."""
         with self._lock:
-            found = self._pending.get(partition_key)
-        return found.held if found else None
+            found = [self._pending.get(one) for one in partition_keys]
+        return [one.held for one in found if one is not None]
 
     def due(self) -> list[HeldClaim]:
         """Return the claims whose completion is worth another try now."""
         with self._lock:
-            return [
-                one.held
-                for one in self._pending.values()
-                if self._clock.elapsed_ms(one.since) >= one.pause_ms
-            ]
+            pending = [*self._pending.values()]
+        return [one.held for one in pending if self._clock.elapsed_ms(one.since) >= one.pause_ms]
 
     def add_ambiguous(self, held: HeldClaim) -> None:
         """Keep a claim that may be stored, and under which no work was started."""
-        partition_key = held.record.partition_key
         with self._lock:
-            self._ambiguous.pop(partition_key, None)
-            self._ambiguous[partition_key] = held
-            if len(self._ambiguous) > _KEYS_MAX:
-                del self._ambiguous[next(iter(self._ambiguous))]
+            self._ambiguous.put(held.record.partition_key, held)
 
     def pop_ambiguous(self, partition_keys: Sequence[str]) -> list[HeldClaim]:
         """Remove and return the claims on these keys that may be stored, to be released."""
         with self._lock:
-            found = [self._ambiguous.pop(one, None) for one in partition_keys]
+            found = [self._ambiguous.pop(one) for one in partition_keys]
         return [held for held in found if held is not None]

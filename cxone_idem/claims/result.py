@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any, NoReturn
+from enum import Enum
+from typing import Any, Final, NoReturn
 
 from cxone_idem.errors import ResultMissingError
 from cxone_idem.text import kind_of, quoted
@@ -15,6 +16,14 @@ from cxone_idem.text import kind_of, quoted
 RESULT_MAX_BYTES = 256 * 1024
 
 logger = logging.getLogger("cxone_idem")
+
+
+class _Result(Enum):
+    NONE_GIVEN = "no result"
+
+
+NO_RESULT: Final = _Result.NONE_GIVEN
+"""The default of `result`: nothing is stored. `None` is a valid result."""
 
 
 def to_text(result: object, key: str) -> str | None:

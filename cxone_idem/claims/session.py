@@ -7,10 +7,15 @@ from typing import Any
 
 from cxone_idem.errors import StoreError
 from cxone_idem.protocol.clock import Clock
-from cxone_idem.protocol.store import Budget, ConditionalPut, PutResult, Store, transaction_item
+from cxone_idem.protocol.store import (
+    Budget,
+    ConditionalPut,
+    PutMany,
+    PutResult,
+    Store,
+    transaction_item,
+)
 from cxone_idem.protocol.transition import Reply, Transition
-
-PutMany = Callable[[Sequence[ConditionalPut], Budget], list[PutResult | StoreError]]
 
 
 class Session:
@@ -33,27 +38,27 @@ class Session:
         return transaction_item(self._store, put)
 
     def _replies(self, puts: list[ConditionalPut], budget: Budget) -> list[Reply]:
-        if self._put_many is None:
-            return [reply for put in puts for reply in self._send(self._put_singly, [put])]
         put_many = self._put_many
-        return self._send(lambda puts: put_many(puts, budget), puts)
+        if put_many is not None:
+            return self._send(lambda: put_many(puts, budget), len(puts))
+        return [
+            reply
+            for put in puts
+            for reply in self._send(lambda put=put: [self._store.put_if(*put)], 1)  # type: ignore[misc]
+        ]
 
-    def _put_singly(self, puts: Sequence[ConditionalPut]) -> list[PutResult | StoreError]:
-        return [self._store.put_if(*put) for put in puts]
-
-    def _send(
-        self,
-        put_all: Callable[[Sequence[ConditionalPut]], list[PutResult | StoreError]],
-        puts: Sequence[ConditionalPut],
-    ) -> list[Reply]:
+    def _send(self, send: Callable[[], list[Any]], count: int) -> list[Reply]:
         sent_ms = self._clock.local_ms()
         try:
-            results = _checked(put_all(puts), len(puts))
+            results = _checked(send(), count)
         except StoreError as error:
-            results = [error for _ in puts]
+            results = [error] * count
         except Exception as error:  # noqa: BLE001 -- whatever a store raises, the write may have landed
-            results = [unexpected_error(error, "put_if") for _ in puts]
-        return [Reply(result, self._clock.observe(sent_ms, _date(result))) for result in results]
+            results = [unexpected_error(error, "put_if") for _ in range(count)]
+        return [
+            Reply(result, self._clock.observe(sent_ms, getattr(result, "date_seconds", None)))
+            for result in results
+        ]
 
 
 def unexpected_error(cause: BaseException, operation: str) -> StoreError:
@@ -65,10 +70,6 @@ def unexpected_error(cause: BaseException, operation: str) -> StoreError:
     error = StoreError(problem, "", operation, outcome_unknown=True)
     error.__cause__ = cause
     return error
-
-
-def _date(result: PutResult | StoreError) -> int | None:
-    return None if isinstance(result, StoreError) else result.date_seconds
 
 
 def _checked(results: list[Any], count: int) -> list[PutResult | StoreError]:

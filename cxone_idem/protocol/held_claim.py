@@ -31,10 +31,9 @@ class HeldClaim:
         self.gone = False
         """The record under this claim was deleted."""
         self.promise_lease(terms.lease_ms(), terms.stamper.clock.moment())
-        # Writes whose answer never came: any of them may be the one that is stored.
-        self._unanswered: list[Record] = []
-        # Those of them that were sent here, and not in a transaction of the user's.
-        self._lost: set[str] = set()
+        # Writes whose answer never came, by version: any of them may be the one that is stored.
+        # True are those that were sent here, and not in a transaction of the user's.
+        self._unanswered: dict[str, tuple[Record, bool]] = {}
 
     def promise_lease(self, lease_ms: int, since: Moment) -> None:
         """Note that the lease lasts `lease_ms` from `since`."""
@@ -61,9 +60,9 @@ class HeldClaim:
             return None
         return ClaimLostError(self.key, f"this claim is {self.record.state.value} already")
 
-    def may_have_landed(self, attempted: Record) -> None:
-        """Remember a write whose answer does not come here, so as to recognise it."""
-        self._unanswered.append(attempted)
+    def may_have_landed(self, attempted: Record, *, sent_here: bool = False) -> None:
+        """Remember a write whose answer does not come, so as to recognise it."""
+        self._unanswered[attempted.version] = attempted, sent_here
 
     def on_result(self, attempted: Record, result: PutResult | StoreError) -> bool:
         """Take the result of a write; return False if it has to be made again on an earlier one.
@@ -72,11 +71,11 @@ class HeldClaim:
         """
         if isinstance(result, StoreError):
             if result.outcome_unknown:
-                self.may_have_landed(attempted)
-                self._lost.add(attempted.version)
+                self.may_have_landed(attempted, sent_here=True)
             raise result
         recognised = decisions.is_own(attempted, result.existing)
-        self.terms.counters.add(lost_answers=recognised)
+        if recognised:
+            self.terms.counters.add("lost_answers")
         if result.written or recognised:
             self.record = attempted
             return True
@@ -85,14 +84,13 @@ class HeldClaim:
 
     def _adopt(self, existing: Record | None) -> None:
         """Go on from an earlier unanswered write of ours if it is the one that is stored."""
-        for earlier in self._unanswered:
-            if decisions.is_own(earlier, existing):
-                self._unanswered.remove(earlier)
-                self.terms.counters.add(lost_answers=earlier.version in self._lost)
-                self.record = earlier
-                return
-        self.gone = existing is None
-        raise ClaimLostError(self.key, _loss(existing))
+        found = self._unanswered.pop(existing.version, None) if existing else None
+        if found is None:
+            self.gone = existing is None
+            raise ClaimLostError(self.key, _loss(existing))
+        self.record, sent_here = found
+        if sent_here:
+            self.terms.counters.add("lost_answers")
 
 
 class OwnerWrite:
@@ -118,11 +116,11 @@ class OwnerWrite:
             self.done = self._held.on_result(self._attempted, reply.result)
         except IdemError as error:
             self.error = error
-        if not self.done:
+        if self.done and self._attempted.state is State.RELEASED:
+            self._held.terms.counters.add("released")
+        elif not self.done:
             self.error = self.error or self._held.settled_error()
             self.done = self.error is not None
-        elif self._attempted.state is State.RELEASED:
-            self._held.terms.counters.add(released=1)
 
 
 class Extension:
@@ -151,14 +149,16 @@ class Extension:
             return
         self._stamps += 1
         self.error = self._write.error
-        if self.error is None:
-            if reply.sample.covers(self._held.record.lease_until_ms, self._lease_ms):
-                self._held.promise_lease(self._lease_ms, self._since)
-            elif self._stamps < _STAMPS_MAX:
-                return
-            else:
-                self.error = _lease_does_not_hold(self._held.key)
-        self.done = True
+        covered = reply.sample.covers(self._held.record.lease_until_ms, self._lease_ms)
+        self.done = self.error is not None or covered or self._stamps == _STAMPS_MAX
+        if self.error is None and covered:
+            self._held.promise_lease(self._lease_ms, self._since)
+        elif self.error is None and self.done:
+            problem = (
+                f"the lease on key {quoted(self._held.key)} cannot be made to hold: each round trip"
+                " was slower than the one before; retrying helps once the store answers evenly"
+            )
+            self.error = StoreError(problem, "", "extend")
 
 
 def _loss(existing: Record | None) -> str:
@@ -168,11 +168,3 @@ def _loss(existing: Record | None) -> str:
         f"its lease ended and generation {existing.generation} holds the key"
         f" ({existing.state.value}); nothing was changed"
     )
-
-
-def _lease_does_not_hold(key: str) -> StoreError:
-    problem = (
-        f"the lease on key {quoted(key)} cannot be made to hold: each round trip was slower than"
-        " the one before; retrying helps once the store answers evenly"
-    )
-    return StoreError(problem, "", "extend")

@@ -43,7 +43,12 @@ NO_DEADLINE = Budget(lambda: math.inf, ATTEMPTS)
 
 
 class Store(Protocol):
-    """The place where records are kept. An implementation makes `put_if` one atomic step."""
+    """The place where records are kept. An implementation makes `put_if` one atomic step.
+
+    One that can take several writes in a request also has `put_many(puts, budget)`: it does what
+    `put_if` does for each, of different keys, and returns results in their order. A `StoreError` is
+    a result too. No request and no pause begins for which the budget has no time.
+    """
 
     def put_if(self, record: Record, expected_version: str | None) -> PutResult:
         """Write the whole of `record` if the item's version equals `expected_version`.
@@ -54,17 +59,7 @@ class Store(Protocol):
         """
 
 
-class BatchStore(Store, Protocol):
-    """A store that takes several writes in one request, within a budget."""
-
-    def put_many(
-        self, puts: Sequence[ConditionalPut], budget: Budget = NO_DEADLINE
-    ) -> list[PutResult | StoreError]:
-        """Do what `put_if` does for each write, of different keys; return results in their order.
-
-        Each write succeeds or fails by itself, and a failure is a result too. No request and no
-        pause begins for which the budget has no time.
-        """
+PutMany = Callable[[Sequence[ConditionalPut], Budget], list[PutResult | StoreError]]
 
 
 def transaction_item(store: Store, put: ConditionalPut) -> Any:

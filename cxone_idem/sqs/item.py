@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from cxone_idem.claims.claim import AlreadyDone, Claimed
+from cxone_idem.claims.already_done import AlreadyDone
 from cxone_idem.claims.invocation import Invocation
+from cxone_idem.claims.manager import ClaimOutcome
 from cxone_idem.config import Config
 from cxone_idem.errors import (
     AttemptsExhaustedError,
@@ -22,6 +23,7 @@ from cxone_idem.events.fingerprint import find_fingerprint
 from cxone_idem.events.key import find_key
 from cxone_idem.protocol.claim_attempt import ClaimRequest
 from cxone_idem.protocol.decisions import has_other_fingerprint
+from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Origin, Record
 from cxone_idem.sqs.logs import log_end_of_batch
 from cxone_idem.sqs.message import Message
@@ -60,7 +62,7 @@ class BatchItem:
         """What is to be claimed for the message."""
         return ClaimRequest(self.key, self.origin, self.fingerprint)
 
-    def note(self, found: Claimed | AlreadyDone | IdemError) -> None:
+    def note(self, found: ClaimOutcome) -> None:
         """Keep the outcome of a claim as evidence."""
         if isinstance(found, IdemError):
             self.error = found
@@ -69,7 +71,7 @@ class BatchItem:
         ):
             self.record = found.record
             self.first = found.record.origin
-        elif isinstance(found, Claimed):
+        elif isinstance(found, HeldClaim):
             self.record = found.record
 
     def status_after(self, done: Record) -> MessageStatus:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from cxone_idem.claims.claim import AlreadyDone
+from cxone_idem.claims.already_done import AlreadyDone
 from cxone_idem.record import Origin
 from cxone_idem.sqs.outcome import MessageStatus, Outcome
 from cxone_idem.text import quoted, shortened

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from cxone_idem.claims.claim import AlreadyDone, Claimed, under
+from cxone_idem.claims.already_done import AlreadyDone
+from cxone_idem.claims.claim import Claimed, under
 from cxone_idem.claims.invocation import Invocation
-from cxone_idem.claims.manager import ClaimManager
+from cxone_idem.claims.manager import ClaimManager, ClaimOutcome
 from cxone_idem.errors import IdemError
 from cxone_idem.events.handler import EventHandler
 from cxone_idem.protocol.held_claim import HeldClaim
@@ -43,7 +44,7 @@ class BatchRun:
         self._max_workers = max_workers
         self._committer = GroupCommitter(claims)
         self._completing: dict[HeldClaim, BatchItem] = {}
-        self._prefetched: dict[BatchItem, Claimed | AlreadyDone | IdemError] = {}
+        self._prefetched: dict[BatchItem, ClaimOutcome] = {}
         self._done: dict[str, Record] = {}
         """The record of each key whose work is done, as far as this batch knows."""
         self._blocked_groups: set[str | None] = set()
@@ -83,7 +84,7 @@ class BatchRun:
                 workers = Workers(self._settle_serially, serial_groups(chunk))
                 workers.run(self._max_workers)
         finally:
-            unused = [one for one in self._prefetched.values() if isinstance(one, Claimed)]
+            unused = [one for one in self._prefetched.values() if isinstance(one, HeldClaim)]
             self._prefetched = {}
             self._release(unused, counts=False)
 
@@ -145,14 +146,14 @@ class BatchRun:
             return item.status_after(self._done[item.key])
         return item.status
 
-    def _claim(self, item: BatchItem) -> Claimed | AlreadyDone | IdemError:
+    def _claim(self, item: BatchItem) -> ClaimOutcome:
         """Return the outcome of a claim: made ahead, or only now for a key that came before."""
         outcome = self._prefetched.pop(item, None)
         if outcome is None:
             (outcome,) = self._claims.claim_all([item.request], self._invocation)
-        elif isinstance(outcome, Claimed):
+        elif isinstance(outcome, HeldClaim):
             try:
-                self._claims.renew_if_stale(outcome.held)
+                self._claims.renew_if_stale(outcome)
             except IdemError as error:
                 self._release([outcome], counts=False)
                 return error
@@ -167,16 +168,16 @@ class BatchRun:
         self._done.setdefault(item.key, done.record)
         return MessageStatus.ALREADY_DONE
 
-    def _run_claimed(self, item: BatchItem, claim: Claimed) -> MessageStatus:
+    def _run_claimed(self, item: BatchItem, held: HeldClaim) -> MessageStatus:
         try:
-            with under(claim):
+            with under(Claimed(held, self._claims)):
                 worked = item.works(self._handler)
         except BaseException:
-            self._release([claim], counts=True)
+            self._release([held], counts=True)
             raise
         if not worked:
-            self._release([claim], counts=True)
-            if claim.record.state is not State.DONE:
+            self._release([held], counts=True)
+            if held.record.state is not State.DONE:
                 return MessageStatus.HANDLER_FAILED
             logger.info(
                 "message %s is done: process_event raised, but its transaction had committed",
@@ -184,16 +185,15 @@ class BatchRun:
                 exc_info=item.error,
             )
         self._claims.key_owners.note(item.key, self._handler.name)
-        self._done[item.key] = claim.record
-        self._completing[claim.held] = item
-        self._committer.submit(claim.held, last=item is self._last)
+        self._done[item.key] = held.record
+        self._completing[held] = item
+        self._committer.submit(held, last=item is self._last)
         return MessageStatus.COMPLETED
 
-    def _release(self, claims: list[Claimed], *, counts: bool) -> None:
+    def _release(self, claims: list[HeldClaim], *, counts: bool) -> None:
         """Release claims; one that cannot be released ends with its lease."""
-        held = [claim.held for claim in claims]
         # Passed on and not kept here, where the frames of an error would keep it alive.
-        _log_kept(held, self._claims.release_all(held, counts=counts))
+        _log_kept(claims, self._claims.release_all(claims, counts=counts))
 
     def _out_of_time(self) -> bool:
         if self._invocation.spare_seconds(self._claims.config.min_remaining_seconds) >= 0:

@@ -36,7 +36,7 @@ def commits(held: Claimed, tape: Tape, item: Callable[[], Request]) -> bool:
     if work is Work.RAISES:
         return False
     try:
-        answer: PutResult = held._owner._session._store.ask(item())  # type: ignore[attr-defined]  # noqa: SLF001 -- a Port
+        answer: PutResult = held._manager._session._store.ask(item())  # type: ignore[attr-defined]  # noqa: SLF001 -- a Port
     except StoreError:
         return False
     return answer.written
