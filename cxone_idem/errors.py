@@ -199,16 +199,7 @@ class StoreError(IdemError):
 
     def changed(self, *, outcome_unknown: bool, attempts: int) -> StoreError:
         """Return this error with another outcome and another number of attempts."""
-        changed = StoreError(
-            self.problem,
-            self.table,
-            self.operation,
-            self.code,
-            self.request_id,
-            outcome_unknown,
-            self.retryable,
-            attempts,
-        )
+        changed = StoreError(*self.args[:5], outcome_unknown, self.retryable, attempts)  # type: ignore[call-arg]
         changed.__cause__ = self.__cause__
         return changed
 

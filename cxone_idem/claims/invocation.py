@@ -12,16 +12,6 @@ from cxone_idem.protocol.store import ATTEMPTS, NO_DEADLINE, Budget
 
 logger = logging.getLogger("cxone_idem")
 
-
-class LambdaContext(Protocol):
-    """What is used of the context object that Lambda passes to a handler."""
-
-    aws_request_id: str
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds until Lambda kills this invocation."""
-
-
 # Lambda stops the sandbox at the deadline, not before it; what a handler sent just then may still
 # be on its way.
 _KILL_MARGIN_MS = 1000
@@ -30,10 +20,19 @@ _KILL_MARGIN_MS = 1000
 _ANSWER_SECONDS = 0.3
 
 
+class LambdaContext(Protocol):
+    """The part of Lambda's context object that this library uses."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until Lambda kills this invocation."""
+
+
 class Invocation:
     """The invocation behind `context`; without one, work has no deadline but its lease.
 
-    Raises `TypeError` if `context` does not say how much time is left (retrying never helps).
+    Raises `TypeError` if `context` does not return how much time is left (retrying never helps).
     """
 
     def __init__(self, context: LambdaContext | None) -> None:
@@ -61,14 +60,20 @@ class Invocation:
         if self._context is None:
             return None
         remaining_ms: object = self._context.get_remaining_time_in_millis()
+        wrong = ""
         if isinstance(remaining_ms, bool) or not isinstance(remaining_ms, (int, float)):
-            raise _no_number("a " + type(remaining_ms).__name__)
-        if isinstance(remaining_ms, float) and not math.isfinite(remaining_ms):
-            raise _no_number(str(remaining_ms))
-        return int(remaining_ms)
+            wrong = f"a {type(remaining_ms).__name__}"
+        elif math.isfinite(remaining_ms):
+            return int(remaining_ms)
+        message = (
+            f"context.get_remaining_time_in_millis() returned {wrong or remaining_ms}, expected a"
+            " number of milliseconds; retrying does not help: pass Lambda's own context, and in"
+            " tests cxone_idem.testing.FakeContext()"
+        )
+        raise TypeError(message)
 
     def left(self) -> str:
-        """Say how much time is left; nothing if no deadline is the reason to start no more."""
+        """Return how much time is left, in words; nothing if time is no reason to stop."""
         return f"{self.remaining_ms()} ms of the invocation were left"
 
     def spare_seconds(self, min_remaining_seconds: float) -> float:
@@ -80,10 +85,7 @@ class Invocation:
         """Return how long a store may take: until there is just time left to log and return."""
         if self._context is None:
             return NO_DEADLINE
-        return Budget(self._seconds_for_requests, ATTEMPTS)
-
-    def _seconds_for_requests(self) -> float:
-        return self.spare_seconds(_ANSWER_SECONDS)
+        return Budget(lambda: self.spare_seconds(_ANSWER_SECONDS), ATTEMPTS)
 
     def lease_ms(self, lease_seconds: float) -> int:
         """Return how long a claim made now must last: until its holder is provably dead."""
@@ -95,17 +97,9 @@ class Invocation:
 
 @functools.cache
 def warn_of_no_context() -> None:
-    """Say once a process that work on Lambda goes on without knowing its deadline."""
+    """Log once a process that work on Lambda goes on without knowing its deadline."""
     logger.warning(
         "no Lambda context was passed: leases last CXONE_IDEM_LEASE_SECONDS and nothing keeps work"
         " from starting too late; pass the handler's second argument as context=context"
         " (@once takes it as the second argument of the function)"
-    )
-
-
-def _no_number(what: str) -> TypeError:
-    return TypeError(
-        f"context.get_remaining_time_in_millis() returned {what}, expected a number of"
-        " milliseconds; retrying does not help: pass Lambda's own context, and in tests"
-        " cxone_idem.testing.FakeContext()"
     )

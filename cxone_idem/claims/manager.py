@@ -228,7 +228,7 @@ class ClaimManager:
         All of it that is due, in one request; or of some partition keys only.
         """
         due = [held for held in self._registry.due() if not of or held.record.partition_key in of]
-        errors = self.complete_all(due, budget._replace(attempts=1))
+        errors = self.complete_all(due, budget._replace(attempts=1)) if due else []
         for held, error in zip(due, errors, strict=True):
             if error is None:
                 logger.info("completion of key %s is recorded at last", quoted(held.key))
@@ -278,6 +278,8 @@ class ClaimManager:
     def _release_ambiguous(self, keys: Sequence[str], budget: Budget) -> dict[str, IdemError]:
         """Release once what may be stored of failed attempts; return the failures, by key."""
         ambiguous = self._registry.pop_ambiguous(keys)
+        if not ambiguous:
+            return {}
         errors = self.release_all(ambiguous, counts=False, budget=budget._replace(attempts=1))
         return {
             held.record.partition_key: error
