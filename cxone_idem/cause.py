@@ -1,4 +1,4 @@
-"""Why a delivery is a duplicate: what two deliveries' origins say about it, and what to do."""
+"""The cause of a duplicate, by the origins of two deliveries, and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 REDRIVE_AFTER_MS = 15 * 60 * 1000
 """From this far apart, two messages of one event are taken for a dead-letter redrive.
 
-Nothing in a message says it was redriven. Where AWS's advice is followed, a function of 30 s gives
+No message says that it was redriven. Where AWS's advice is followed, a function of 30 s gives
 a message up after 5 receives of 6 x 30 s ("Creating and configuring an SQS event source mapping"):
 900 s. EventBridge's own retries begin within seconds, but may go on for 24 h, so a late one of
 theirs is taken for a redrive, and a redrive out of a faster queue for one of theirs.
@@ -21,7 +21,7 @@ theirs is taken for a redrive, and a redrive out of a faster queue for one of th
 
 
 class Cause(Enum):
-    """Why a delivery came although its key was taken: its name, how that is told, what to do."""
+    """The reason why a delivery came although its key was taken."""
 
     told_by: str
     """The evidence that it is inferred from."""

@@ -168,7 +168,7 @@ def claim_request(key: str, origin: Origin | None, fingerprint: Any) -> ClaimReq
 
 
 class _Process:
-    """What this process shares: its deduplicator, and how a test has others made."""
+    """The deduplicator of this process, and how a test has others made."""
 
     def __init__(self) -> None:
         self.lock = Lock()

@@ -1,4 +1,4 @@
-"""The one record that stands in the table for a key."""
+"""The one record of a key, as a table stores it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_VERSION = ""
 
 
 class State(str, Enum):
-    """Where the work on a key stands."""
+    """The state of the work on a key."""
 
     IN_PROGRESS = "IN_PROGRESS"
     DONE = "DONE"
@@ -25,7 +25,7 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose delivery a claim was made for; every field is None where it is not known."""
+    """The delivery that a claim was made for; a field is None where it is not known."""
 
     event_id: str | None = None
     """EventBridge `id`: the same on EventBridge's own retries, a new one for each PutEvents."""
@@ -58,13 +58,13 @@ class Record:
     done_at_ms: int | None = None
     origin: Origin = field(default_factory=Origin)
     fingerprint: str | None = None
-    """A hash of what every event of the key must agree in; None agrees with anything."""
+    """A hash of the content that all events of the key share; None agrees with anything."""
     result: str | None = None
-    """What the work returned, as JSON text; None if it is not stored."""
+    """The result of the work, as JSON text; None if none is stored."""
 
 
 def partition_key(namespace: str, key: str) -> str:
-    """Return where the record of `key` stands: `<namespace>#<key>`, or `key` with no namespace.
+    """Return the partition key of `key`: `<namespace>#<key>`, or `key` with no namespace.
 
     A key that DynamoDB could not hold (over 2,048 bytes, or not encodable as UTF-8) is replaced by
     its SHA-256; so is one that looks like such a hash, which keeps the two kinds apart.

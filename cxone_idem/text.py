@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _SHOWN_MAX = 200
-"""How many characters of a text from an event a line shows: an id, and nothing like a payload."""
+"""The characters of a text from an event that a line shows: an id, and nothing like a payload."""
 
 
 def quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What this process knows of its keys: held, done but not yet recorded, ambiguous, seen done."""
+"""The keys of this process: held, done but not yet recorded, ambiguous, seen done."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _Pending(NamedTuple):
 
     @property
     def pause_ms(self) -> int:
-        """How long to leave it alone."""
+        """The time to leave it alone."""
         if self.failures <= _AT_ONCE:
             return 0
         return _PAUSE_FIRST_MS << min(self.failures, _FAILURES_MAX) - _AT_ONCE - 1

@@ -18,7 +18,7 @@ Change = Callable[["Record", "Stamp"], "Record"]
 
 
 class Decision(Enum):
-    """What a refused claim means."""
+    """Meaning of a refused claim."""
 
     OWNED = "our own write was carried out, its answer was lost"
     DONE = "the work is done"

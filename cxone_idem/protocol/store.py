@@ -33,7 +33,7 @@ class Budget(NamedTuple):
     seconds_left: Callable[[], float]
     """Returns the seconds until the store must have answered."""
     attempts: int
-    """How often the store may send a write that fails for a passing reason."""
+    """The number of times that a write which fails for a passing reason is sent."""
 
 
 ATTEMPTS = 4

@@ -87,8 +87,8 @@ class Terms(NamedTuple):
     stamper: Stamper
     counters: Counters
     budget: Budget
-    """How long a write may take: as long as the invocation that claims."""
+    """The time that a write may take: as long as the invocation that claims."""
     lease_ms: Callable[[], int]
     """Returns how long a lease that begins now must last."""
     max_attempts: int = 0
-    """How often a key may be tried; 0 is without limit."""
+    """The number of times a key may be tried; 0 is without limit."""

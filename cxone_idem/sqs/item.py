@@ -59,7 +59,7 @@ class BatchItem:
 
     @property
     def request(self) -> ClaimRequest:
-        """What is to be claimed for the message."""
+        """The claim to make for the message."""
         return ClaimRequest(self.key, self.origin, self.fingerprint)
 
     def note(self, found: ClaimOutcome) -> None:

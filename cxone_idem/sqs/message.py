@@ -30,10 +30,10 @@ class Message(NamedTuple):
     body: Any
     group: str | None
     """Its message group, if the queue is FIFO. Fair standard queues carry group ids too, but
-    promise no order, so only the queue's ARN tells ("Using fair queues", SQS Developer Guide)."""
+    promise no order, so only the queue's ARN decides ("Using fair queues", SQS Developer Guide)."""
     attributes: Mapping[str, Any]
     receipt_handle: str
-    """What SQS knows this one receive by; empty if it did not come along."""
+    """SQS's name of this one receive; empty if it did not come along."""
     queue_arn: str
     """The queue it came from; empty if that did not come along."""
 

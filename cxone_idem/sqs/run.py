@@ -50,7 +50,7 @@ class BatchRun:
         self._blocked_groups: set[str | None] = set()
         self._stopping = False
         self._left_at_end = ""
-        """How much time there was when it turned out to be too little."""
+        """The time that was left when it turned out to be too little."""
         self._last: BatchItem | None = None
 
     def settle(self, messages: Sequence[Message]) -> list[Outcome]:

@@ -24,12 +24,6 @@ def process_event(event: dict[str, Any]) -> None:
 def handler(event: dict[str, Any], context: Any) -> None:
     """Process the event once. What is raised, `InProgressError` too, makes Lambda try again."""
     claim = deduplicator.claim(event["detail"]["IdempotencyKey"], context=context)
-    if not claim:
-        return
-    try:
-        process_event(event)
-    except BaseException:
-        # Without this the next try would have to wait for the lease to end.
-        claim.release()
-        raise
-    claim.complete()
+    if claim:
+        with claim:  # completes the key, or releases it for the next try
+            process_event(event)

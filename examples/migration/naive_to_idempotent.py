@@ -34,8 +34,8 @@ def after(event: dict[str, Any], context: Any) -> dict[str, Any]:
     claim = deduplicator.claim(event["detail"]["IdempotencyKey"], context=context)
     if not claim:
         return {"statusCode": 200, "body": "Duplicate"}
-    process_event(event)
-    claim.complete()
+    with claim:
+        process_event(event)
     return {"statusCode": 200, "body": "Processed"}
 
 
