@@ -19,7 +19,7 @@ _STAMPS_MAX = 3
 
 
 class HeldClaim:
-    """The record that this process last wrote under a claim. Hold `lock` while a transition of it runs."""
+    """The record this process last wrote under a claim. Hold `lock` while a transition runs."""
 
     def __init__(self, key: str, record: Record, terms: Terms) -> None:
         self.key = key
