@@ -39,29 +39,27 @@ class GroupCommitter:
         self._waiting: list[HeldClaim] = []
         self._errors: dict[HeldClaim, IdemError | None] = {}
         self._closed = False
-        self._all_here = False
-        """No other completion will join those that wait."""
         self._thread: Thread | None = None
 
     def submit(self, held: HeldClaim, *, last: bool) -> None:
-        """Have a claim completed within a group; at once, here, if it is the only one.
+        """Have a claim completed within a group.
 
-        After the `last` one there is nothing to do meanwhile, so it is not worth a thread.
+        After the `last` one there is nothing to do meanwhile, so it is not worth a thread: it goes
+        from here, with those that wait, and does not wait for the group that is on its way.
         """
         with self._changed:
-            served = self._thread is not None or (not last and self._start())
-            if served:
+            if not last and (self._thread is not None or self._start()):
                 self._waiting.append(held)
-                self._all_here = last
-                if last or len(self._waiting) == 1:
+                if len(self._waiting) == 1:
                     self._changed.notify()
-        if not served:
-            self._commit([held])
+                return
+            group, self._waiting = [*self._waiting, held], []
+        self._commit(group)
 
     def close(self) -> dict[HeldClaim, IdemError | None]:
         """Wait until every completion is settled; return each one's error, or None."""
         with self._changed:
-            self._closed = self._all_here = True
+            self._closed = True
             self._changed.notify()
         if self._thread is not None:
             self._thread.join()
@@ -82,9 +80,7 @@ class GroupCommitter:
 
     def _work(self) -> None:
         while group := self._next_group():
-            with suppress(
-                BaseException
-            ):  # `_commit` has logged it, and others wait for this thread
+            with suppress(BaseException):  # it is logged, and others wait for this thread
                 self._commit(group)
 
     def _commit(self, group: list[HeldClaim]) -> None:
@@ -111,6 +107,6 @@ class GroupCommitter:
             while not self._closed and not self._waiting:
                 self._changed.wait()
             if self._waiting:
-                self._changed.wait_for(lambda: self._all_here, _LINGER_SECONDS)
+                self._changed.wait_for(lambda: self._closed, _LINGER_SECONDS)
             group, self._waiting = self._waiting, []
             return group

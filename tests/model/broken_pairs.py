@@ -49,7 +49,7 @@ def _mistake(name: str, budget: Budget, *caught_by: str, **more: Any) -> Mistake
 PAIR_MISTAKES = (
     _mistake(
         "a batch answers before its completions are settled",
-        Budget(1),
+        Budget(1, raises=1),
         invariants.UNRECORDED,
         patches=((GroupCommitter, "close", _answer_early),),
     ),
