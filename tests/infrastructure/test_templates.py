@@ -14,7 +14,7 @@ from cfnlint.api import lint_file
 
 from cxone_idem import Config
 from tests.infrastructure import sam, terraform
-from tests.readme import sections
+from tests.readme import ROOT, sections
 
 TERRAFORM = shutil.which("terraform")
 
@@ -33,7 +33,9 @@ def test_both_say_the_same() -> None:
 
 def test_a_killed_batch_comes_back_when_its_leases_are_over(stated: dict[str, Any]) -> None:
     """The visibility time-out is six times the function's, as AWS asks for."""
-    assert stated["events: visibility seconds"] >= 6 * stated["function: timeout seconds"]
+    _, _, (_, longest_window) = stated["parameter: batch_window_seconds"]
+    least = 6 * stated["function: timeout seconds"] + longest_window
+    assert stated["events: visibility seconds"] >= least
 
 
 def test_only_what_fails_comes_back(stated: dict[str, Any]) -> None:
@@ -68,12 +70,62 @@ def test_the_table_is_the_one_the_library_expects(stated: dict[str, Any]) -> Non
 
 
 def test_the_consumer_is_configured(stated: dict[str, Any]) -> None:
-    """The environment is one the library takes, and names table and namespace."""
+    """The environment is one the library takes: table, namespace and metrics."""
     environment = stated["function: environment"]
-    assert set(environment) == {"CXONE_IDEM_TABLE", "CXONE_IDEM_NAMESPACE"}
+    assert set(environment) == {
+        "CXONE_IDEM_TABLE",
+        "CXONE_IDEM_NAMESPACE",
+        "CXONE_IDEM_METRICS",
+    }
     config = Config.from_environ(environment)
     assert config.table == "records"  # the reference, by name
-    assert config.namespace
+    assert config.namespace == "namespace"  # the parameter
+    assert stated["parameter: namespace"][0]
+    assert config.metrics
+
+
+def test_the_function_is_the_layer_and_the_example(stated: dict[str, Any]) -> None:
+    """The layer is for the function's Python, on the processor that the user names."""
+    assert stated["function: layers"] == ["library"]
+    assert stated["layer: runtimes"] == [stated["function: runtime"]]
+    assert stated["function: architectures"] == ["architecture"]
+    assert stated["parameter: architecture"][0] == "arm64"
+
+
+def test_a_key_encrypts_all_that_rests(stated: dict[str, Any]) -> None:
+    """Table, queues, logs and variables, with one parameter; without it the role has no KMS."""
+    encrypted = [value for name, value in stated.items() if name.endswith(": encryption")]
+    assert len(encrypted) == 4
+    for keys in encrypted:
+        assert set(keys if isinstance(keys, list) else [keys]) == {"kms_key_arn"}
+    (said,) = stated["role: allows with a key"]
+    assert said["on"] == "kms_key_arn"
+    assert "kms:Decrypt" in said["actions"]
+    (said,) = stated["role: allows with tracing"]
+    assert (said["on"], said["actions"]) == (
+        "*",
+        ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+    )
+
+
+def test_every_parameter_is_used(stated: dict[str, Any]) -> None:
+    """What can be set makes a difference somewhere."""
+    said = repr({name: value for name, value in stated.items() if "parameter: " not in name})
+    named = {name.removeprefix("parameter: ") for name in stated if "parameter: " in name}
+    # The comparison leaves out which bus the rule is on.
+    assert {name for name in named if f"'{name}'" not in said} == {"event_bus_name"}
+
+
+def test_requirements_are_pinned() -> None:
+    """What `sam build` installs beside the layer is one version each."""
+    lines = (ROOT / "examples" / "sqs_lambda" / "requirements.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w-]+==[\d.]+", pin) for pin in pins)
+    project = (ROOT / "pyproject.toml").read_text()
+    (version,) = re.findall(r'^version = "(.+)"$', project, re.MULTILINE)
+    assert f"cxone-idem=={version}" in "\n".join(lines)
+    constraints = (terraform.FOLDER / "main.tf").read_text()
+    assert re.search(r'version = ">= [\d.]+, < \d+"', constraints)
 
 
 def test_events_that_cannot_be_delivered_are_kept(stated: dict[str, Any]) -> None:
