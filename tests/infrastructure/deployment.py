@@ -22,10 +22,10 @@ from tests.infrastructure import sam
 from tests.readme import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 STACK = "cxone"
-_SERVICES = "cloudformation,cloudwatch,dynamodb,events,iam,lambda,logs,s3,sqs,sts"
+_SERVICES = "cloudformation,cloudwatch,dynamodb,events,iam,kms,lambda,logs,s3,sns,sqs,sts"
 # All this takes seconds; who waits this long has met a defect.
 _PATIENCE_SECONDS = 60
 # Between two questions the stand-in gets the processor.
@@ -35,9 +35,10 @@ _POLL_SECONDS = 0.05
 class Deployment:
     """The deployed stack: what goes in, and what can be seen of what came of it."""
 
-    def __init__(self, endpoint: str, folder: Path) -> None:
+    def __init__(self, endpoint: str, folder: Path, parameters: Mapping[str, str]) -> None:
         self.endpoint = endpoint
         self._folder = folder
+        self._parameters = parameters
         self._new_client: Any = boto3.Session().client
         self.sqs = self.client("sqs")
         self._deploy()
@@ -124,7 +125,13 @@ class Deployment:
         del template["Resources"]["InProgressAlarm"]
         cloudformation = self.client("cloudformation")
         cloudformation.create_stack(
-            StackName=STACK, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
+            StackName=STACK,
+            TemplateBody=json.dumps(template),
+            Parameters=[
+                {"ParameterKey": name, "ParameterValue": value}
+                for name, value in self._parameters.items()
+            ],
+            Capabilities=["CAPABILITY_IAM"],
         )
         status = "CREATE_IN_PROGRESS"
         while status == "CREATE_IN_PROGRESS":
@@ -134,10 +141,10 @@ class Deployment:
 
 
 @contextmanager
-def deployed() -> Iterator[Deployment]:
-    """Run the stand-in with the stack on it."""
+def deployed(**parameters: str) -> Iterator[Deployment]:
+    """Run the stand-in with the stack on it, each parameter not named at its default."""
     with TemporaryDirectory() as folder, ministack({"SERVICES": _SERVICES}) as endpoint:
-        yield Deployment(endpoint, Path(folder))
+        yield Deployment(endpoint, Path(folder), parameters)
 
 
 def until(fact: Callable[[], bool], what: str) -> None:

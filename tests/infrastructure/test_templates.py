@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cfnlint.api import lint_file
@@ -15,6 +15,9 @@ from cfnlint.api import lint_file
 from cxone_idem import Config
 from tests.infrastructure import sam, terraform
 from tests.readme import ROOT, sections
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TERRAFORM = shutil.which("terraform")
 
@@ -116,6 +119,21 @@ def test_every_parameter_is_used(stated: dict[str, Any]) -> None:
     assert {name for name in named if f"'{name}'" not in said} == {"event_bus_name"}
 
 
+def test_the_guides_table_of_parameters_is_the_templates(stated: dict[str, Any]) -> None:
+    """Name, default and meaning, in the templates' order."""
+    said = {
+        name.removeprefix("parameter: "): value
+        for name, value in stated.items()
+        if name.startswith("parameter: ")
+    }
+    rows = [
+        f"| `{name}` | {'' if default == '' else f'`{default}`'} | {meaning} |"
+        for name, (default, meaning, _) in said.items()
+    ]
+    section = sections()["Parameters of the templates"]
+    assert [line for line in section.splitlines() if line.startswith("| `")] == rows
+
+
 def test_requirements_are_pinned() -> None:
     """What `sam build` installs beside the layer is one version each."""
     lines = (ROOT / "examples" / "sqs_lambda" / "requirements.txt").read_text().splitlines()
@@ -166,12 +184,14 @@ def test_cfn_lint_finds_nothing() -> None:
     assert not [str(found) for found in lint_file(sam.TEMPLATE)]
 
 
-def terraform_says(*arguments: str) -> subprocess.CompletedProcess[str]:
+def terraform_says(
+    *arguments: str, folder: Path = terraform.FOLDER
+) -> subprocess.CompletedProcess[str]:
     """Run terraform over the example, or skip where there is none."""
     if TERRAFORM is None:
         pytest.skip("terraform is not on this machine")
     return subprocess.run(
-        [TERRAFORM, f"-chdir={terraform.FOLDER}", *arguments],
+        [TERRAFORM, f"-chdir={folder}", *arguments],
         env={**os.environ, "CHECKPOINT_DISABLE": "1"},
         capture_output=True,
         text=True,
@@ -183,6 +203,27 @@ def test_terraform_is_formatted() -> None:
     """`terraform fmt` would change nothing."""
     done = terraform_says("fmt", "-check", "-diff")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_terraform_takes_the_variables_and_the_dashboard(tmp_path: Path) -> None:
+    """Run without a provider: the dashboard is JSON, and a value out of range is refused."""
+    for name in ("variables.tf", "dashboard.json.tftpl"):
+        shutil.copy(terraform.FOLDER / name, tmp_path)
+    values = terraform.stated()["dashboard: values"]
+    named = ", ".join(f'{name} = "the-{name}"' for name in values)
+    rendered = f'jsondecode(templatefile("${{path.module}}/dashboard.json.tftpl", {{ {named} }}))'
+    (tmp_path / "output.tf").write_text(f'output "dashboard" {{\n  value = {rendered}\n}}\n')
+    for command in (["init"], ["apply", "-auto-approve"]):
+        done = terraform_says(*command, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+    dashboard = json.loads(terraform_says("output", "-json", "dashboard", folder=tmp_path).stdout)
+    text = sam.stated()["dashboard: body"]
+    for name in values:
+        text = text.replace(f"${{{name}}}", f"the-{name}")
+    assert dashboard == json.loads(text)
+    for wrong in ("architecture=mips", "batch_window_seconds=21", "log_retention_days=2"):
+        done = terraform_says("plan", f"-var={wrong}", folder=tmp_path)
+        assert "Invalid value for variable" in done.stderr
 
 
 def test_terraform_is_valid() -> None:
