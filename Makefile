@@ -16,7 +16,7 @@ JUDGE := $(DYNAMODB_LOCAL)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick soak campaign bench lint types pythons dynamodb-local clean
+.PHONY: help demo test quick soak campaign bench layer lint types pythons dynamodb-local clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -38,6 +38,9 @@ soak: $(VENV)/.ready ## a million claims in one process, then 50,000 on DynamoDB
 
 bench: $(VENV)/.bench $(DYNAMODB_LOCAL) ## this library beside AWS Powertools and bare boto3: a table, and dist/bench.png
 	$(BIN)/python -m tests.bench
+
+layer: ## the library alone, as a Lambda layer without the SDK: dist/cxone_idem-layer.zip
+	@$(PYTHON) -m examples.infrastructure.layer
 
 lint: $(VENV)/.ready ## ruff, check and format
 	$(BIN)/ruff check

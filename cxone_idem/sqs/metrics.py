@@ -47,6 +47,7 @@ UNITS = {
 """Every metric and its unit."""
 
 _DIMENSION = "namespace"
+"""The one dimension: `CXONE_IDEM_NAMESPACE`, or else the Lambda function's name."""
 
 _RAN = frozenset(
     {
@@ -60,7 +61,11 @@ _DROPPED = frozenset({MessageStatus.ALREADY_DONE, MessageStatus.SAME_BATCH})
 
 
 def values(outcomes: Sequence[Outcome], counts: Counts) -> dict[str, int]:
-    """Return each metric's value for a batch."""
+    """Return each metric's value for a batch.
+
+    A duplicate is a message that was dropped. One whose key is in progress elsewhere comes back, so
+    it is counted apart.
+    """
     statuses = Counter(outcome.status for outcome in outcomes)
     causes = Counter(outcome.cause for outcome in outcomes if outcome.status in _DROPPED)
     return {

@@ -1,7 +1,7 @@
 # EventBridge -> SQS -> Lambda -> DynamoDB: each NICE CXone event is processed once.
 #
-#   pip install --target build cxone-idem && cp ../sqs_lambda/handler.py build
-#   (cd build && zip -qr ../consumer.zip .)
+#   make layer                            # writes dist/cxone_idem-layer.zip, at the top of the clone
+#   zip -qj consumer.zip ../sqs_lambda/handler.py
 #   terraform init && terraform apply
 #
 # It says the same as ../sam. Copy one of them and make it yours.
@@ -11,27 +11,9 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.40"
+      version = ">= 5.40, < 7"
     }
   }
-}
-
-variable "name" {
-  type        = string
-  default     = "cxone-consumer"
-  description = "what the table, the queues and the function are named after"
-}
-
-variable "event_bus_name" {
-  type        = string
-  default     = "default"
-  description = "the event bus on which the CXone events arrive"
-}
-
-variable "package" {
-  type        = string
-  default     = "consumer.zip"
-  description = "the function's code, zipped with what it imports"
 }
 
 output "records_table" {
@@ -48,4 +30,8 @@ output "dead_letters_queue" {
 
 output "undelivered_queue" {
   value = aws_sqs_queue.undelivered.url
+}
+
+output "dashboard" {
+  value = aws_cloudwatch_dashboard.consumer.dashboard_name
 }

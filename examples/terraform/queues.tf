@@ -1,8 +1,9 @@
 resource "aws_sqs_queue" "events" {
-  name = "${var.name}-events"
-  # 6 x the function's 30 s (Lambda Developer Guide): room for its retries when it is throttled.
-  # By then the lease of a killed invocation (34 s) is over as well.
-  visibility_timeout_seconds = 180
+  name              = "${var.name}-events"
+  kms_master_key_id = var.kms_key_arn
+  # 6 x the function's 30 s (Lambda Developer Guide): room for its retries when it is throttled;
+  # and the longest batch window, 20 s. By then the lease of a killed invocation (34 s) is over.
+  visibility_timeout_seconds = 200
   # 3 days. 1 (EventBridge) + 10 (dead letters) + 3 = 14 days, the retention of a record: a
   # message that comes late, or back from the dead letters once, still meets its record.
   message_retention_seconds = 259200
@@ -16,7 +17,8 @@ resource "aws_sqs_queue" "events" {
 }
 
 resource "aws_sqs_queue" "dead_letters" {
-  name = "${var.name}-dead-letters"
+  name              = "${var.name}-dead-letters"
+  kms_master_key_id = var.kms_key_arn
   # 10 days, counted from when the message entered events (standard queues keep that time).
   message_retention_seconds = 864000
 }
@@ -31,7 +33,8 @@ resource "aws_sqs_queue_redrive_allow_policy" "dead_letters" {
 }
 
 resource "aws_sqs_queue" "undelivered" {
-  name = "${var.name}-undelivered"
+  name              = "${var.name}-undelivered"
+  kms_master_key_id = var.kms_key_arn
   # 10 days, as dead_letters: what is sent on from here has 3 days left in events.
   message_retention_seconds = 864000
 }

@@ -19,6 +19,11 @@ resource "aws_dynamodb_table" "records" {
     enabled = true
   }
 
+  server_side_encryption {
+    enabled     = var.kms_key_arn != null
+    kms_key_arn = var.kms_key_arn
+  }
+
   # Without its records every event still in a queue would be new again.
   lifecycle {
     prevent_destroy = true

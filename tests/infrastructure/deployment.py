@@ -8,21 +8,24 @@ import site
 import time
 import zipfile
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config as ClientConfig
 
+from examples.infrastructure import layer
 from examples.local_stack import ministack
 from tests.infrastructure import sam
 from tests.readme import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 STACK = "cxone"
-_SERVICES = "cloudformation,dynamodb,events,iam,lambda,logs,s3,sqs,sts"
+_SERVICES = "cloudformation,cloudwatch,dynamodb,events,iam,kms,lambda,logs,s3,sns,sqs,sts"
 # All this takes seconds; who waits this long has met a defect.
 _PATIENCE_SECONDS = 60
 # Between two questions the stand-in gets the processor.
@@ -32,8 +35,10 @@ _POLL_SECONDS = 0.05
 class Deployment:
     """The deployed stack: what goes in, and what can be seen of what came of it."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, folder: Path, parameters: Mapping[str, str]) -> None:
         self.endpoint = endpoint
+        self._folder = folder
+        self._parameters = parameters
         self._new_client: Any = boto3.Session().client
         self.sqs = self.client("sqs")
         self._deploy()
@@ -63,12 +68,16 @@ class Deployment:
             {name: next(iter(typed.values())) for name, typed in item.items()} for item in items
         ]
 
-    def effects(self) -> list[str]:
-        """Return what the handler printed, one line for each event it processed."""
+    def log(self) -> list[str]:
+        """Return the lines of the function's log."""
         logs = self.client("logs")
         (group,) = logs.describe_log_groups()["logGroups"]
         lines = logs.filter_log_events(logGroupName=group["logGroupName"])["events"]
-        return [line["message"].strip() for line in lines if "processed event" in line["message"]]
+        return [line["message"].strip() for line in lines]
+
+    def effects(self) -> list[str]:
+        """Return what the handler printed, one line for each event it processed."""
+        return [line for line in self.log() if "processed event" in line]
 
     def waiting(self, queue: str) -> int:
         """Return how many messages a queue holds, in flight or not."""
@@ -86,7 +95,7 @@ class Deployment:
         """Shorten the wait before a failed message comes back; how often it does stays."""
         self._set_visibility("1")
         yield
-        self._set_visibility("180")
+        self._set_visibility("200")
 
     def dead_letter(self) -> dict[str, Any]:
         """Receive one dead letter, which counts as a receive of its own."""
@@ -107,15 +116,22 @@ class Deployment:
         s3 = self.client("s3")
         s3.create_bucket(Bucket=sam.CODE["Bucket"])
         s3.put_object(**sam.CODE, Body=_package())
-        template = sam.transformed({"Bucket": sam.CODE["Bucket"], "Key": sam.CODE["Key"]})
-        # Instead of packing this library and the SDK, as `sam build` does.
+        s3.put_object(**sam.LAYER, Body=layer.write(self._folder / "layer.zip").read_bytes())
+        template = sam.transformed()
+        # The SDK, which Lambda's runtime brings; this library comes in the layer.
         function = template["Resources"]["Consumer"]["Properties"]
-        function["Environment"]["Variables"]["PYTHONPATH"] = ":".join(
-            [str(ROOT), *site.getsitepackages()]
-        )
+        function["Environment"]["Variables"]["PYTHONPATH"] = ":".join(site.getsitepackages())
+        # The stand-in knows no metric math in templates.
+        del template["Resources"]["InProgressAlarm"]
         cloudformation = self.client("cloudformation")
         cloudformation.create_stack(
-            StackName=STACK, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
+            StackName=STACK,
+            TemplateBody=json.dumps(template),
+            Parameters=[
+                {"ParameterKey": name, "ParameterValue": value}
+                for name, value in self._parameters.items()
+            ],
+            Capabilities=["CAPABILITY_IAM"],
         )
         status = "CREATE_IN_PROGRESS"
         while status == "CREATE_IN_PROGRESS":
@@ -125,10 +141,10 @@ class Deployment:
 
 
 @contextmanager
-def deployed() -> Iterator[Deployment]:
-    """Run the stand-in with the stack on it."""
-    with ministack({"SERVICES": _SERVICES}) as endpoint:
-        yield Deployment(endpoint)
+def deployed(**parameters: str) -> Iterator[Deployment]:
+    """Run the stand-in with the stack on it, each parameter not named at its default."""
+    with TemporaryDirectory() as folder, ministack({"SERVICES": _SERVICES}) as endpoint:
+        yield Deployment(endpoint, Path(folder), parameters)
 
 
 def until(fact: Callable[[], bool], what: str) -> None:

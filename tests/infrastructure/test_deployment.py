@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,11 @@ def record(deployment: Deployment, key: str) -> dict[str, Any]:
     return next((one for one in deployment.records() if one["id"] == where), {})
 
 
+def metrics_lines(deployment: Deployment) -> list[dict[str, Any]]:
+    """Return the lines of metrics in the function's log."""
+    return [json.loads(line) for line in deployment.log() if line.startswith('{"_aws"')]
+
+
 def test_duplicates_have_one_effect(deployment: Deployment) -> None:
     """The producer emits a key three times, in one request and in two: one effect."""
     first = deployment.emit(started("twice"), started("once"))
@@ -34,7 +40,7 @@ def test_duplicates_have_one_effect(deployment: Deployment) -> None:
         lambda: {record(deployment, key).get("state") for key in ("twice", "once")} == {"DONE"},
         "both keys are done",
     )
-    # Not sooner: what is in progress elsewhere comes back after the 180 s of the template.
+    # Not sooner: what is in progress elsewhere comes back after the 200 s of the template.
     later = deployment.emit(started("twice"), started("twice"))
     until(lambda: deployment.waiting("EventsQueue") == 0, "no message is left")
     processed = [re.sub(r".* ", "", effect) for effect in deployment.effects()]
@@ -67,6 +73,55 @@ def test_what_always_fails_becomes_a_dead_letter_after_five_receives(
     assert '"poison"' in letter["Body"]
     assert letter["Attributes"]["ApproximateReceiveCount"] == str(5 + 1)  # this one too
     until(lambda: record(deployment, "poison")["state"] == "RELEASED", "the key is free")
+
+
+def test_metrics_are_written_as_they_are_watched(deployment: Deployment) -> None:
+    """The function's log has lines of metrics whose dimension is the alarms'."""
+    deployment.emit(started("measured"), started("measured"))
+    until(
+        lambda: any(line.get("duplicates") for line in metrics_lines(deployment)),
+        "a line of metrics counts a duplicate",
+    )
+    alarms = deployment.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    watched = [alarm for alarm in alarms if alarm["Namespace"] == "cxone_idem"]
+    assert len(watched) > 8
+    for line in metrics_lines(deployment):
+        (directive,) = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Dimensions"] == [["namespace"]]
+        for alarm in watched:
+            assert alarm["Namespace"] == directive["Namespace"]
+            assert alarm["Dimensions"] == [{"Name": "namespace", "Value": line["namespace"]}]
+
+
+def test_alarms_and_dashboard_name_what_was_deployed(deployment: Deployment) -> None:
+    """Every queue, table and function that they watch is there, by the name it got."""
+    cloudwatch = deployment.client("cloudwatch")
+    (function,) = deployment.client("lambda").list_functions()["Functions"]
+    (group,) = deployment.client("logs").describe_log_groups()["logGroups"]
+    queues = {
+        deployment.outputs[f"{queue}Queue"].rpartition("/")[2]
+        for queue in ("Events", "DeadLetters", "Undelivered")
+    }
+    there = {
+        "QueueName": queues,
+        "FunctionName": {function["FunctionName"]},
+        "TableName": {deployment.outputs["RecordsTable"]},
+        "LogGroupName": {group["logGroupName"]},
+        "namespace": {"cxone-consumer"},
+    }
+    for alarm in cloudwatch.describe_alarms()["MetricAlarms"]:
+        for dimension in alarm["Dimensions"]:
+            assert dimension["Value"] in there[dimension["Name"]]
+    answer = cloudwatch.get_dashboard(DashboardName=deployment.outputs["Dashboard"])
+    widgets = json.loads(answer["DashboardBody"])["widgets"]
+    for widget in widgets:
+        assert widget["properties"]["region"] == "us-east-1"
+        for row in widget["properties"].get("metrics", ()):
+            if isinstance(row[0], str):
+                assert row[3] in there[row[2]]
+    sources = [widget["properties"]["query"] for widget in widgets if widget["type"] == "log"]
+    assert len(sources) == 3
+    assert all(query.startswith(f"SOURCE '{group['logGroupName']}' | ") for query in sources)
 
 
 def test_what_was_deployed_is_what_the_template_says(deployment: Deployment) -> None:

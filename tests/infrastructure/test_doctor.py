@@ -22,7 +22,7 @@ def test_the_doctor_finds_nothing_wrong(deployment: Deployment) -> None:
         TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
     )
     deployment.sqs.set_queue_attributes(
-        QueueUrl=deployment.outputs["EventsQueue"], Attributes={"VisibilityTimeout": "180"}
+        QueueUrl=deployment.outputs["EventsQueue"], Attributes={"VisibilityTimeout": "200"}
     )
     said = run(
         ["doctor", "--queue", deployment.outputs["EventsQueue"], "--json"],
