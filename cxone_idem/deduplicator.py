@@ -21,7 +21,7 @@ from cxone_idem.protocol.claim_attempt import ClaimRequest
 from cxone_idem.protocol.store import Store
 from cxone_idem.record import Origin
 from cxone_idem.runtime import SYSTEM, Runtime
-from cxone_idem.sqs.batch import BatchProcessor, BatchResponse, Envelope
+from cxone_idem.sqs.batch import BatchProcessor, BatchResponse, Envelope, batch_response
 from cxone_idem.sqs.outcome import Outcome
 from cxone_idem.stores.memory import NullStore
 
@@ -153,7 +153,9 @@ class Deduplicator:
         of a second function for events that another one did.
         """
         invocation = Invocation(context)
-        return self.batches.process(event, process_event, invocation, max_workers=max_workers)
+        return batch_response(
+            self.batches.settle(event, process_event, invocation, max_workers=max_workers)
+        )
 
     def _claim(self, key_or_claim: str | Claimed) -> Claimed:
         if isinstance(key_or_claim, Claimed):

@@ -71,19 +71,6 @@ class BatchProcessor:
         """Create the clients that batches need, in Lambda's init phase and not in an invocation."""
         _ = self._visibility
 
-    def process(
-        self,
-        event: Any,
-        process_event: Callable[[Envelope], object],
-        invocation: Invocation,
-        *,
-        max_workers: int | None = None,
-    ) -> BatchResponse:
-        """Settle a batch and return the response; see `Deduplicator.process_batch`."""
-        return batch_response(
-            self.settle(event, process_event, invocation, max_workers=max_workers)
-        )
-
     def settle(
         self,
         event: Any,

@@ -129,15 +129,17 @@ def _is_the_messages_own(error: BaseException) -> bool:
     return asyncio is not None and isinstance(error, asyncio.CancelledError)
 
 
+_REFUSALS = {
+    InProgressError: MessageStatus.IN_PROGRESS,
+    ClaimLostError: MessageStatus.IN_PROGRESS,
+    FingerprintMismatchError: MessageStatus.FINGERPRINT_MISMATCH,
+    AttemptsExhaustedError: MessageStatus.ATTEMPTS_EXHAUSTED,
+}
+
+
 def status_of_refusal(error: IdemError) -> MessageStatus:
     """Return the status of a message whose key could not be claimed."""
-    if isinstance(error, (InProgressError, ClaimLostError)):
-        return MessageStatus.IN_PROGRESS
-    if isinstance(error, FingerprintMismatchError):
-        return MessageStatus.FINGERPRINT_MISMATCH
-    if isinstance(error, AttemptsExhaustedError):
-        return MessageStatus.ATTEMPTS_EXHAUSTED
-    return MessageStatus.STORE_FAILED
+    return _REFUSALS.get(type(error), MessageStatus.STORE_FAILED)
 
 
 def serial_groups(items: list[BatchItem]) -> list[list[BatchItem]]:
