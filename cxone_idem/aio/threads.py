@@ -57,7 +57,7 @@ async def outlast(
     future: asyncio.Future[Result] = _started(start, function)
     if not await _is_cancelled_before(future, cancel):
         return future.result()
-    if undo and future.exception() is None:
+    if future.exception() is None and undo:  # asked in any case, or the loop logs it as unseen
         undone = _started(start, partial(undo, future.result()))
         await _is_cancelled_before(undone)
         if undone.exception() is not None:
