@@ -204,12 +204,14 @@ def test_a_handler_that_ends_the_process_ends_its_batch(
     store = RehearsalStore()
     deduplicator = AsyncDeduplicator(Deduplicator(store))
     ran: list[str] = []
+    begun = asyncio.Event()
 
     async def handler(event: dict[str, Any]) -> None:
         ran.append(key_of(event))
+        if set(KEYS[:3]) <= set(ran):  # taken up before it, by threads that may be slower
+            begun.set()
         if key_of(event) == "key-3":
-            while not set(KEYS[:3]) <= set(ran):  # begun before it, in threads that may be slower
-                await asyncio.sleep(0)
+            await begun.wait()
             raise end
         if key_of(event) > "key-3":
             await asyncio.Event().wait()  # until somebody ends it
