@@ -16,11 +16,7 @@ logger = logging.getLogger("cxone_idem")
 
 
 class Workers(Generic[Given, Result]):
-    """Applies `work` to each of `given`, in the order given, by `at_once` threads at most.
-
-    Each of `given` is worked on under a copy of the caller's context variables. Where no thread can
-    be started, those that there are do the work of the others.
-    """
+    """Applies `work` to each of `given` in turn, under a copy of the caller's context variables."""
 
     def __init__(self, work: Callable[[Given], Result], given: Sequence[Given]) -> None:
         self._work = work
@@ -46,19 +42,14 @@ class Workers(Generic[Given, Result]):
 
     def _start(self, count: int) -> list[Thread]:
         started: list[Thread] = []
-        for _ in range(count):
-            thread = Thread(target=self._serve, name="cxone_idem-worker", daemon=True)
-            try:
+        try:
+            for _ in range(count):
+                thread = Thread(target=self._serve, name="cxone_idem-worker", daemon=True)
                 thread.start()
-            except RuntimeError as error:
-                logger.warning(
-                    "%d of %d threads could not be started (%s): handlers run in those that were",
-                    count - len(started),
-                    count,
-                    error,
-                )
-                break
-            started.append(thread)
+                started.append(thread)
+        except RuntimeError as error:
+            text = "%d of %d threads could not be started (%s): handlers run in those that were"
+            logger.warning(text, count - len(started), count, error)
         return started
 
     def _serve(self) -> None:
