@@ -32,39 +32,32 @@ logger.addFilter(_name_the_library)
 FIELD = "cxone_idem"
 """The one name under which the fields are, so that none is in anyone's way."""
 
+_DUPLICATE = " is a duplicate of %(key)s"
 _LOG_LINES = {
-    MessageStatus.COMPLETED: (logging.DEBUG, "%(message)s ran, key %(key)s"),
-    MessageStatus.ALREADY_DONE: (
-        logging.INFO,
-        "%(message)s is a duplicate of %(key)s, done already: %(cause)s",
-    ),
-    MessageStatus.SAME_BATCH: (
-        logging.INFO,
-        "%(message)s is a duplicate of %(key)s in its own batch: %(cause)s",
-    ),
-    MessageStatus.IN_PROGRESS: (logging.INFO, "%(message)s comes back later: %(error)s"),
-    MessageStatus.FINGERPRINT_MISMATCH: (logging.ERROR, "%(message)s is no duplicate: %(error)s"),
-    MessageStatus.ATTEMPTS_EXHAUSTED: (logging.ERROR, "%(message)s is not run: %(error)s"),
-    MessageStatus.SECOND_HANDLER: (logging.ERROR, "%(message)s is not run: %(error)s"),
-    MessageStatus.HANDLER_FAILED: (logging.ERROR, "%(message)s, key %(key)s: process_event raised"),
-    MessageStatus.KEY_MISSING: (logging.ERROR, "%(message)s has no key: %(error)s"),
-    MessageStatus.STORE_FAILED: (logging.ERROR, "%(message)s was not claimed: %(error)s"),
-    MessageStatus.CLAIM_LOST: (logging.ERROR, "%(message)s ran, perhaps a second time: %(error)s"),
-    MessageStatus.UNRECORDED: (
-        logging.ERROR,
-        "%(message)s ran, but that is not recorded yet: %(error)s",
-    ),
+    MessageStatus.COMPLETED: (logging.DEBUG, " ran, key %(key)s"),
+    MessageStatus.ALREADY_DONE: (logging.INFO, f"{_DUPLICATE}, done already: %(cause)s"),
+    MessageStatus.SAME_BATCH: (logging.INFO, f"{_DUPLICATE} in its own batch: %(cause)s"),
+    MessageStatus.IN_PROGRESS: (logging.INFO, " comes back later: %(error)s"),
+    MessageStatus.FINGERPRINT_MISMATCH: (logging.ERROR, " is no duplicate: %(error)s"),
+    MessageStatus.ATTEMPTS_EXHAUSTED: (logging.ERROR, " is not run: %(error)s"),
+    MessageStatus.SECOND_HANDLER: (logging.ERROR, " is not run: %(error)s"),
+    MessageStatus.HANDLER_FAILED: (logging.ERROR, ", key %(key)s: process_event raised"),
+    MessageStatus.KEY_MISSING: (logging.ERROR, " has no key: %(error)s"),
+    MessageStatus.STORE_FAILED: (logging.ERROR, " was not claimed: %(error)s"),
+    MessageStatus.CLAIM_LOST: (logging.ERROR, " ran, perhaps a second time: %(error)s"),
+    MessageStatus.UNRECORDED: (logging.ERROR, " ran, but that is not recorded yet: %(error)s"),
 }
 """The line of each status that has one: a batch that runs out of time has one line for all."""
 
 
 def log_message(outcome: Outcome) -> None:
     """Write the line of one message, as soon as its status is known."""
-    level, text = _LOG_LINES.get(outcome.status, (logging.NOTSET, ""))
-    if not text or not logger.isEnabledFor(level):
+    level, end = _LOG_LINES.get(outcome.status, (logging.NOTSET, ""))
+    if not end or not logger.isEnabledFor(level):
         return
+    text = f"message %(id)s{end}"
     said = {
-        "message": f"message {quoted(outcome.message.id)}",
+        "id": quoted(outcome.message.id),
         "key": quoted(outcome.key),
         "cause": outcome.cause.value if outcome.cause else None,
         "error": outcome.error,
