@@ -58,10 +58,7 @@ class EventHandler:
 
 
 def check_handler(process_event: Any, *, awaited: bool = False) -> None:
-    """Raise `TypeError` unless calling `process_event` with an event does its work.
-
-    Or, if it is `awaited`, calling it and awaiting what it returns.
-    """
+    """Raise `TypeError` unless a call with an event, `awaited` or not, does the event's work."""
     _refuse("process_event must be", process_event, handler_mistake(process_event, awaited=awaited))
 
 

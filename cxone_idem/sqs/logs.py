@@ -81,15 +81,12 @@ def log_end_of_batch(outcome: Outcome, error: BaseException) -> None:
 
 def log_no_time(not_started: int, of: int, left: str, min_remaining_seconds: float) -> None:
     """Write the one line of a batch for which there was too little time."""
-    logger.warning(
+    text = (
         "%d of %d messages were not started, as %s and CXONE_IDEM_MIN_REMAINING_SECONDS is %s:"
         " they come back; if that happens often, raise the function's time-out or make its batches"
-        " smaller",
-        not_started,
-        of,
-        left,
-        min_remaining_seconds,
+        " smaller"
     )
+    logger.warning(text, not_started, of, left, min_remaining_seconds)
 
 
 def log_batch(outcomes: Sequence[Outcome]) -> None:
@@ -104,27 +101,23 @@ def log_duplicate(function: str, found: AlreadyDone) -> None:
     """Write the line of a duplicate that came without a batch."""
     evidence = _evidence(found, MessageStatus.ALREADY_DONE, found.record.origin)
     text = "%s: key %s is done already: %s"
-    extra = {FIELD: _known(evidence)}
-    logger.info(text, function, quoted(found.key), found.cause.value, extra=extra)
+    logger.info(text, function, quoted(found.key), found.cause.value, extra={FIELD: evidence})
 
 
 def fields(outcome: Outcome) -> dict[str, Any]:
     """Return what the log says of a message, for machines; what is not known is left out."""
-    return _known(
-        {
-            **_evidence(outcome, outcome.status, outcome.first),
-            "message_id": outcome.message.id,
-            "error": type(outcome.error).__name__ if outcome.error else None,
-        }
-    )
+    error = type(outcome.error).__name__ if outcome.error else None
+    more = {"message_id": outcome.message.id, "error": error}
+    return _evidence(outcome, outcome.status, outcome.first, **more)
 
 
 def _evidence(
-    found: Outcome | AlreadyDone, status: MessageStatus, first: Origin | None
+    found: Outcome | AlreadyDone, status: MessageStatus, first: Origin | None, **more: str | None
 ) -> dict[str, Any]:
+    """Return what is known, each text legible and short."""
     record = found.record
     firsts = asdict(first) if first else {}
-    return {
+    evidence = {
         "status": status.value,
         "cause": found.cause.value if found.cause else None,
         "key": found.key or None,
@@ -132,11 +125,8 @@ def _evidence(
         **{f"first_{name}": value for name, value in firsts.items()},
         "first_done_at_ms": record.done_at_ms if record and first else None,
         "generation": record.generation if record else None,
+        **more,
     }
-
-
-def _known(evidence: dict[str, Any]) -> dict[str, Any]:
-    """Return what is known, each text legible and short."""
     return {
         name: shortened(value) if isinstance(value, str) else value
         for name, value in evidence.items()

@@ -51,10 +51,9 @@ def open_queue(client: Any, name_or_url: str) -> SqsQueue:
 
 
 def url_of(client: Any, arn: str) -> str:
-    """Return the URL of a queue at a client's endpoint, for which GetQueueUrl is not needed.
+    """Return the URL of a queue at a client's endpoint, without asking GetQueueUrl.
 
-    A queue's URL is the endpoint, its account and its name ("Queue and message identifiers", SQS
-    Developer Guide).
+    It is endpoint, account and name ("Queue and message identifiers", SQS Developer Guide).
     """
     account, name = arn.split(":")[4:6]
     return f"{client.meta.endpoint_url.rstrip('/')}/{account}/{name}"
