@@ -88,7 +88,6 @@ def once(
 
 
 def _finder(key: Key | None) -> Callable[[Any, Deduplicator], str]:
-    """Return what finds the key of an event."""
     if inspect.iscoroutinefunction(key):
         message = "key is an async function; pass a plain one, or a JMESPath expression"
         raise TypeError(message)

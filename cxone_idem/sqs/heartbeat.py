@@ -64,13 +64,12 @@ class Heartbeat:
                 error,
                 self.visibility_seconds,
             )
-            yield
-            return
         try:
             yield
         finally:
             over.set()
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
     def _work(self, handles: Sequence[str], over: Event) -> None:
         while not self._wait(over, self._pause_seconds):
