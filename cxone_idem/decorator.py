@@ -6,6 +6,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from cxone_idem.claims.already_done import AlreadyDone
@@ -13,13 +14,7 @@ from cxone_idem.claims.claim import Claimed, current_claim, under
 from cxone_idem.claims.invocation import Invocation, LambdaContext
 from cxone_idem.claims.result import NO_RESULT
 from cxone_idem.deduplicator import Deduplicator, default_deduplicator
-from cxone_idem.errors import (
-    ClaimLostError,
-    ConfigError,
-    IdemError,
-    InProgressError,
-    StoreError,
-)
+from cxone_idem.errors import ClaimLostError, ConfigError, IdemError, InProgressError, StoreError
 from cxone_idem.events.envelope import origin_text
 from cxone_idem.events.expression import expression_mistake
 from cxone_idem.events.fingerprint import find_fingerprint
@@ -83,7 +78,7 @@ def once(
     find = _finder(key)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        runner = _Runner(function, find, store_result, deduplicator)
+        runner = _Runner(EventFunction(function), function, find, store_result, deduplicator)
 
         @functools.wraps(function)
         def run_once(*args: Any, **kwargs: Any) -> Any:
@@ -95,70 +90,57 @@ def once(
 
 
 def _finder(key: Key | None) -> Callable[[Any, Deduplicator], str]:
-    """Return what finds the key of an event."""
-    if key is None:
-        return lambda event, deduplicator: find_key(event, deduplicator.config.key)
-    if isinstance(key, str):
-        mistake = expression_mistake(key, is_key=True)
-        if mistake:
-            raise ConfigError((f"key={key!r} {mistake}",))
-        return lambda event, _: find_key(event, key)
     if inspect.iscoroutinefunction(key):
         message = "key is an async function; pass a plain one, or a JMESPath expression"
         raise TypeError(message)
-    return lambda event, _: checked_key(key(event))
+    if callable(key):
+        return lambda event, _: checked_key(key(event))
+    mistake = key is not None and expression_mistake(key, is_key=True)
+    if mistake:
+        raise ConfigError((f"key={key!r} {mistake}",))
+    return lambda event, deduplicator: find_key(event, key or deduplicator.config.key)
 
 
+@dataclass(frozen=True, slots=True)
 class _Runner:
     """One decorated function."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        find: Callable[[Any, Deduplicator], str],
-        store_result: bool,  # noqa: FBT001 -- a part of the decorator's own arguments
-        deduplicator: Deduplicator | None,
-    ) -> None:
-        self._event_function = EventFunction(function)
-        self._function = function
-        self._find = find
-        self._store_result = store_result
-        self._deduplicator = deduplicator
+    checked: EventFunction
+    function: Callable[..., Any]
+    find: Callable[[Any, Deduplicator], str]
+    store_result: bool
+    deduplicator: Deduplicator | None
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        event, context = self._event_function.read(args, kwargs)
-        deduplicator = self._deduplicator or default_deduplicator()
+        event, context = self.checked.read(args, kwargs)
+        deduplicator = self.deduplicator or default_deduplicator()
         if deduplicator.config.disabled:
             with under(None):
-                return self._function(*args, **kwargs)
-        key = self._find(event, deduplicator)
+                return self.function(*args, **kwargs)
+        key = self.find(event, deduplicator)
         fingerprint = find_fingerprint(event, deduplicator.config.fingerprint)
         request = ClaimRequest(key, _origin(event, context), fingerprint)
         claim = _claim(deduplicator, request, context)
         if not claim:
-            deduplicator.claims.key_owners.check(key, self._event_function.name)
-            log_duplicate(self._event_function.name, claim)
-            return claim.result if self._store_result else None
-        returned = self._work(claim, args, kwargs)
-        deduplicator.claims.key_owners.note(key, self._event_function.name)
-        self._complete(deduplicator, claim, returned)
-        return returned
-
-    def _work(self, claim: Claimed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            deduplicator.claims.key_owners.check(key, self.checked.name)
+            log_duplicate(self.checked.name, claim)
+            return claim.result if self.store_result else None
         try:
             with under(claim):
-                returned = self._function(*args, **kwargs)
-            check_returned(self._event_function.name, returned)
+                returned = self.function(*args, **kwargs)
+            check_returned(self.checked.name, returned)
         except BaseException:
             claim.release_after_failure()
             raise
+        deduplicator.claims.key_owners.note(key, self.checked.name)
+        self._complete(deduplicator, claim, returned)
         return returned
 
     def _complete(self, deduplicator: Deduplicator, claim: Claimed, returned: object) -> None:
         """Record that the work is done; raising now would have it done again."""
-        name = self._event_function.name
+        name = self.checked.name
         try:
-            claim.complete(result=returned if self._store_result else NO_RESULT)
+            claim.complete(result=returned if self.store_result else NO_RESULT)
         except ClaimLostError as error:
             logger.error("%s ran, perhaps a second time: %s", name, error)
         except StoreError as error:

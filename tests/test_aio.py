@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 from collections import Counter
@@ -110,7 +111,9 @@ def test_a_completion_of_a_cancelled_task_stands() -> None:
 
 
 @pytest.mark.parametrize("max_workers", [1, 3])
-def test_a_cancelled_batch_leaves_nothing_dangling(max_workers: int) -> None:
+def test_a_cancelled_batch_leaves_nothing_dangling(
+    max_workers: int, caplog: pytest.LogCaptureFixture
+) -> None:
     """What is done is recorded, what was being awaited is released, what did not start is free."""
 
     async def main() -> None:
@@ -141,6 +144,8 @@ def test_a_cancelled_batch_leaves_nothing_dangling(max_workers: int) -> None:
         assert {outcomes[key].record.generation for key in KEYS[6:]} == {1}
 
     run(main)
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 def test_a_handler_that_finishes_in_spite_of_the_cancellation_is_done() -> None:
@@ -199,10 +204,14 @@ def test_a_handler_that_ends_the_process_ends_its_batch(
     store = RehearsalStore()
     deduplicator = AsyncDeduplicator(Deduplicator(store))
     ran: list[str] = []
+    begun = asyncio.Event()
 
     async def handler(event: dict[str, Any]) -> None:
         ran.append(key_of(event))
+        if set(KEYS[:3]) <= set(ran):  # taken up before it, by threads that may be slower
+            begun.set()
         if key_of(event) == "key-3":
+            await begun.wait()
             raise end
         if key_of(event) > "key-3":
             await asyncio.Event().wait()  # until somebody ends it

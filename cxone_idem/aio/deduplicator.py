@@ -1,11 +1,10 @@
 """The same verbs for asyncio: the synchronous library in threads, your handlers on your loop.
 
-Threads, and not aiobotocore, by measurement: ten events at once, DynamoDB Local behind a 5 ms wire,
-one botocore for both, medians of three runs on a busy machine. All of this library in threads,
-beside the two bare requests an event needs on aiobotocore: CPU 1.16, wall 0.95. Batches of ten with
-no-op handlers, beside two bare statements: CPU 0.84 ms an event to 0.46, wall 1.07. For that much
-aiobotocore 3.10 brings thirteen packages, admits three patch releases of botocore, with which no
-current boto3 goes, binds its client to one loop, and needs each path to the store a second time.
+Threads, and not aiobotocore, by measurement: medians of three runs, DynamoDB Local behind a 5 ms
+wire. Ten events at once took 1.16 of the CPU and 0.95 of the time of the two bare requests that an
+event needs on aiobotocore; batches of ten took 0.84 ms of CPU an event instead of 0.46, and 1.07 of
+the time. For that, aiobotocore 3.10 brings thirteen packages, admits three patch releases of
+botocore, binds its client to one loop, and needs each path to the store a second time.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Thread
-from typing import Any, Literal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
 
 from cxone_idem.aio.handlers import Handlers
-from cxone_idem.aio.threads import Call, Threads
+from cxone_idem.aio.threads import Threads, outlast
 from cxone_idem.claims.already_done import AlreadyDone
 from cxone_idem.claims.claim import Claimed
 from cxone_idem.claims.invocation import Invocation, LambdaContext
@@ -35,56 +34,70 @@ from cxone_idem.sqs.item import BatchStoppedError
 from cxone_idem.sqs.outcome import Outcome
 from cxone_idem.text import quoted
 
-logger = logging.getLogger("cxone_idem")
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-# The connections that the AWS SDK keeps (`max_pool_connections`): more threads would open and drop
-# connections of their own.
-_THREADS = 10
+logger = logging.getLogger("cxone_idem")
 
 
 class AsyncClaimed:
-    """A claim this process holds: do the work, then `complete` it. Truthy."""
+    """A claim this process holds: do the work, then `complete` it. Truthy.
+
+    `async with` completes it at the end of the block, and releases it if the block raises.
+    """
 
     def __init__(self, claim: Claimed, threads: Threads) -> None:
-        self._claim = claim
+        self.claim = claim
+        """The same claim for synchronous code."""
         self._threads = threads
 
     def __bool__(self) -> Literal[True]:
         return True
 
     def __repr__(self) -> str:
-        return f"Async{self._claim!r}"
+        return f"Async{self.claim!r}"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._threads.call(self.claim.__exit__, kind, error, traceback)
 
     @property
     def key(self) -> str:
         """The key that is claimed."""
-        return self._claim.key
+        return self.claim.key
 
     @property
     def generation(self) -> int:
         """1 for the first claim on the key, +1 on every takeover: the fencing number."""
-        return self._claim.generation
+        return self.claim.generation
 
     @property
     def record(self) -> Record:
         """The record as this claim last wrote it."""
-        return self._claim.record
+        return self.claim.record
 
     async def complete(self, *, result: object = NO_RESULT) -> None:
         """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
-        await self._threads.call(partial(self._claim.complete, result=result))
+        await self._threads.call(self.claim.complete, result=result)
 
     async def transaction_item(self, *, result: object = NO_RESULT) -> Any:
         """Return what records the work as done in a transaction; see `Claimed.transaction_item`."""
-        return await self._threads.call(partial(self._claim.transaction_item, result=result))
+        return await self._threads.call(self.claim.transaction_item, result=result)
 
     async def release(self) -> None:
         """Give the key up undone; see `Claimed.release`."""
-        await self._threads.call(self._claim.release)
+        await self._threads.call(self.claim.release)
 
     async def extend(self) -> None:
         """Make the lease last its full length from now; see `Claimed.extend`."""
-        await self._threads.call(self._claim.extend)
+        await self._threads.call(self.claim.extend)
 
 
 class AsyncDeduplicator:
@@ -102,7 +115,7 @@ class AsyncDeduplicator:
     ) -> None:
         self._deduplicator = deduplicator
         self._sleep = sleep
-        self._threads = Threads(ThreadPoolExecutor(_THREADS, "cxone_idem-aio").submit)
+        self._threads = Threads()
 
     @classmethod
     def from_environ(
@@ -150,16 +163,16 @@ class AsyncDeduplicator:
         self, key_or_claim: str | Claimed | AsyncClaimed, *, result: object = NO_RESULT
     ) -> None:
         """Record that the work is done, with its result if one is given; see `Claimed.complete`."""
-        complete = partial(self._deduplicator.complete, result=result)
-        await self._threads.call(complete, _plain(key_or_claim))
+        claim = _synchronous(key_or_claim)
+        await self._threads.call(self._deduplicator.complete, claim, result=result)
 
     async def release(self, key_or_claim: str | Claimed | AsyncClaimed) -> None:
         """Give the key up undone; see `Claimed.release`."""
-        await self._threads.call(self._deduplicator.release, _plain(key_or_claim))
+        await self._threads.call(self._deduplicator.release, _synchronous(key_or_claim))
 
     async def extend(self, key_or_claim: str | Claimed | AsyncClaimed) -> None:
         """Make the lease last its full length from now; see `Claimed.extend`."""
-        await self._threads.call(self._deduplicator.extend, _plain(key_or_claim))
+        await self._threads.call(self._deduplicator.extend, _synchronous(key_or_claim))
 
     async def forget(self, key: str) -> None:
         """Make a key that is done free to claim again; see `Deduplicator.forget`."""
@@ -182,41 +195,42 @@ class AsyncDeduplicator:
         """
         check_handler(process_event, awaited=True)
         handlers = Handlers(process_event)
-
-        def process() -> BatchResponse:
-            return self._deduplicator.process_batch(
-                event, handlers, context=context, max_workers=max_workers
-            )
-
+        process = partial(
+            self._deduplicator.process_batch,
+            event,
+            handlers,
+            context=context,
+            max_workers=max_workers,
+        )
         try:
-            return await Threads(_start_thread, _no_thread).call(process, cancel=handlers.stop)
+            return await outlast(_start_thread, process, cancel=handlers.stop)
         except BatchStoppedError:
             raise handlers.end or asyncio.CancelledError from None
 
     def _give_back(self, outcomes: list[ClaimOutcome]) -> None:
-        claims = [outcome for outcome in outcomes if isinstance(outcome, HeldClaim)]
-        errors = self._deduplicator.claims.release_all(claims, counts=False)
-        for held, error in zip(claims, errors, strict=True):
-            if error:
-                logger.warning("key %s was not released: %s", quoted(held.key), error)
+        for held in outcomes:
+            if isinstance(held, HeldClaim):
+                (error,) = self._deduplicator.claims.release_all([held], counts=False)
+                if error:
+                    logger.warning("key %s was not released: %s", quoted(held.key), error)
 
 
-def _start_thread(batch: Call) -> None:
+def _start_thread(batch: Callable[[], None]) -> None:
     """Have a thread of its own settle a batch.
 
     It waits for handlers, which may themselves wait for free threads; and no loop that was stopped
     in mid-batch is to keep the process from its end.
     """
-    Thread(target=batch, name="cxone_idem-batch", daemon=True).start()
+    try:
+        Thread(target=batch, name="cxone_idem-batch", daemon=True).start()
+    except RuntimeError:
+        message = (
+            "no thread can be started to settle the batch while its handlers run on the loop, so"
+            " nothing was claimed and no handler ran; retrying helps once the process has fewer"
+            " threads"
+        )
+        raise IdemError(message) from None
 
 
-def _no_thread(_: Call) -> None:
-    message = (
-        "no thread can be started to settle the batch while its handlers run on the loop, so"
-        " nothing was claimed and no handler ran; retrying helps once the process has fewer threads"
-    )
-    raise IdemError(message)
-
-
-def _plain(key_or_claim: str | Claimed | AsyncClaimed) -> str | Claimed:
-    return key_or_claim._claim if isinstance(key_or_claim, AsyncClaimed) else key_or_claim  # noqa: SLF001 -- this module's own
+def _synchronous(key_or_claim: str | Claimed | AsyncClaimed) -> str | Claimed:
+    return key_or_claim.claim if isinstance(key_or_claim, AsyncClaimed) else key_or_claim

@@ -5,86 +5,93 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from threading import Lock
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+Start = Callable[[Callable[[], None]], object]
 
 logger = logging.getLogger("cxone_idem")
 
+# The connections that the AWS SDK keeps (`max_pool_connections`): more threads would open and drop
+# connections of their own.
+_THREADS = 10
+
 
 class Threads:
-    """Makes blocking calls elsewhere, and lets a cancellation go on only once they are through.
+    """The threads that make requests to the store."""
 
-    `start` has a thread make a call, and raises `RuntimeError` if there is none to be had; `here`
-    makes the call then, in the thread of the loop.
-    """
-
-    def __init__(
-        self, start: Callable[[Call], object], here: Callable[[Call], object] | None = None
-    ) -> None:
-        self._start = start
-        self._here = here or (lambda call: call())
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(_THREADS, "cxone_idem-aio")
 
     async def call(
         self,
         function: Callable[..., Result],
         *args: Any,
-        cancel: Callable[[], object] = lambda: None,
-        undo: Callable[[Result], object] = lambda _: None,
+        undo: Callable[[Result], object] | None = None,
+        **named: Any,
     ) -> Result:
-        """Return what `function` returns.
+        """Return what a blocking `function` returns; `undo` it if this task is cancelled."""
+        return await outlast(self._start, partial(function, *args, **named), undo=undo)
 
-        If this task is cancelled meanwhile, `cancel` hurries the call and `undo` gets its result.
-        """
-        future: asyncio.Future[Result] = self._submit(function, *args)
-        if not await _outlasts(future, cancel):
-            return future.result()
-        if future.exception() is None:
-            undone = self._submit(undo, future.result())
-            await _outlasts(undone, lambda: None)
-            if undone.exception() is not None:
-                logger.error("what a cancelled task got was kept", exc_info=undone.exception())
-        raise asyncio.CancelledError
-
-    def _submit(self, function: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        call = Call(partial(copy_context().run, function, *args))
+    def _start(self, call: Callable[[], None]) -> None:
         try:
-            self._start(call)
-        except RuntimeError:
-            self._here(call)
-        return asyncio.wrap_future(call.ended)
+            self._pool.submit(call)
+        except RuntimeError:  # no thread to be had
+            call()
 
 
-class Call:
-    """A call that is made once, by whoever comes first.
+async def outlast(
+    start: Start,
+    function: Callable[[], Result],
+    *,
+    cancel: Callable[[], object] = lambda: None,
+    undo: Callable[[Result], object] | None = None,
+) -> Result:
+    """Return what `function` returns, in a thread of `start`; a cancellation waits for its end.
+
+    `cancel` then hurries the call, and `undo` gets its result.
+    """
+    future: asyncio.Future[Result] = _started(start, function)
+    if not await _is_cancelled_before(future, cancel):
+        return future.result()
+    if future.exception() is None and undo:  # asked in any case, or the loop logs it as unseen
+        undone = _started(start, partial(undo, future.result()))
+        await _is_cancelled_before(undone)
+        if undone.exception() is not None:
+            logger.error("what a cancelled task got was kept", exc_info=undone.exception())
+    raise asyncio.CancelledError
+
+
+def _started(start: Start, function: Callable[[], Any]) -> asyncio.Future[Any]:
+    """Return the future of a call that is made once, by the first thread that comes to it.
 
     A pool that cannot start a thread says so, and yet keeps the call for the threads it has.
     """
+    ended: Future[Any] = Future()
+    ended.set_running_or_notify_cancel()  # who waits no longer does not take it back
+    context, calls = copy_context(), [function]
 
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self.ended: Future[Any] = Future()
-        self._function = function
-        self._to_make = Lock()
-        self.ended.set_running_or_notify_cancel()  # who waits no longer does not take it back
-
-    def __call__(self) -> None:
-        """Make the call, unless another thread does."""
-        if not self._to_make.acquire(blocking=False):
+    def make() -> None:
+        try:
+            call = calls.pop()
+        except IndexError:
             return
         try:
-            result = self._function()
+            ended.set_result(context.run(call))
         except BaseException as error:  # noqa: BLE001 -- raised again where the call is awaited
-            self.ended.set_exception(error)
-        else:
-            self.ended.set_result(result)
+            ended.set_exception(error)
+
+    start(make)
+    return asyncio.wrap_future(ended)
 
 
-async def _outlasts(future: asyncio.Future[Any], cancel: Callable[[], object]) -> bool:
-    """Wait until `future` is done; tell whether this task was cancelled meanwhile."""
+async def _is_cancelled_before(
+    future: asyncio.Future[Any], cancel: Callable[[], object] = lambda: None
+) -> bool:
+    """Wait until `future` is done; return whether this task was cancelled meanwhile."""
     cancelled = False
     while not future.done():
         try:

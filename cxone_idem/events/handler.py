@@ -14,21 +14,13 @@ from typing import Any
 
 from cxone_idem.text import kind_of, shortened
 
-_POSITIONAL = frozenset(
-    {
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.VAR_POSITIONAL,
-    }
+_AWAITED = "async"
+# To call one of these does no work: what each is, and what to pass instead.
+_WORK_TO_COME = (
+    (inspect.isgeneratorfunction, "a generator", "a function that consumes it"),
+    (inspect.isasyncgenfunction, "an async generator", "an async function, under cxone_idem.aio"),
+    (inspect.iscoroutinefunction, _AWAITED, "a plain function, or use cxone_idem.aio"),
 )
-# They call nothing before somebody iterates over them.
-_LAZY = (map, filter, starmap)
-
-ASYNC_IN_A_BATCH = (
-    "it is async, so calling it does no work: pass a plain function, or use"
-    " cxone_idem.aio.AsyncDeduplicator, whose process_batch awaits it"
-)
-_ASYNC_AT_ONCE = "it is async, so calling it does no work; claim and complete by cxone_idem.aio"
 
 
 class EventFunction:
@@ -39,9 +31,7 @@ class EventFunction:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         mistake = _mistake_at_once(function)
-        if mistake:
-            message = f"@once cannot decorate {_short_name(function)}: {mistake}"
-            raise TypeError(message)
+        _refuse("@once (a key is passed as key=...) decorates", function, mistake)
         self.name = name_of(function)
         self._signature = inspect.signature(function)
 
@@ -55,10 +45,7 @@ class EventFunction:
 
 
 class EventHandler:
-    """A `process_event` that was checked: calling it with an event does the work of the event.
-
-    Raises `TypeError` for what could not do that (retrying never helps).
-    """
+    """A `process_event` that was checked: calling it with an event does the work of the event."""
 
     def __init__(self, process_event: Callable[[Any], object]) -> None:
         check_handler(process_event)
@@ -71,35 +58,22 @@ class EventHandler:
 
 
 def check_handler(process_event: Any, *, awaited: bool = False) -> None:
-    """Raise `TypeError` unless calling `process_event` with an event does its work.
-
-    Or, if it is `awaited`, calling it and awaiting what it returns.
-    """
-    mistake = handler_mistake(process_event, awaited=awaited)
-    if mistake:
-        message = (
-            f"process_event must be a function of the event, and {_short_name(process_event)} is"
-            f" none: {mistake}; retrying does not help"
-        )
-        raise TypeError(message)
+    """Raise `TypeError` unless a call with an event, `awaited` or not, does the event's work."""
+    _refuse("process_event must be", process_event, handler_mistake(process_event, awaited=awaited))
 
 
 def handler_mistake(process_event: Any, *, awaited: bool = False) -> str:
-    """Say why calling `process_event` with an event would not do its work, or nothing."""
-    if not callable(process_event):
-        return "it cannot be called"
-    mistake = _mistake_of_kind(process_event, "" if awaited else ASYNC_IN_A_BATCH)
+    """Return why calling `process_event` with an event would not do its work, or nothing."""
+    mistake = _mistake_of_kind(process_event, awaited=awaited)
     if mistake:
         return mistake
     try:
         # A decorator may take other arguments than what it wraps.
-        signature = inspect.signature(process_event, follow_wrapped=False)
-    except (TypeError, ValueError):  # a builtin that does not tell its parameters
-        return ""
-    try:
-        signature.bind({})
+        inspect.signature(process_event, follow_wrapped=False).bind({})
     except TypeError as error:
         return f"it cannot be called with the event alone ({error})"
+    except ValueError:  # a builtin whose parameters are unknown
+        return ""
     return ""
 
 
@@ -107,17 +81,19 @@ def check_returned(name: str, returned: object) -> None:
     """Raise `TypeError` if a function returned work that is still to be done; give that work up."""
     parts = returned if isinstance(returned, (list, tuple, set, frozenset)) else (returned,)
     pending = [part for part in parts if _is_pending(part)]
-    if not pending:
-        return
     for part in pending:
-        _give_up(part)
-    kind = type(pending[0]).__name__
-    message = (
-        f"{name} returned a {kind}, whose work is still to be done; retrying does not help: do the"
-        " work in the function itself and wait for it there, or await it in an async function under"
-        " cxone_idem.aio"
-    )
-    raise TypeError(message)
+        give_up = getattr(
+            part, "close" if isinstance(part, (Coroutine, Generator)) else "cancel", None
+        )
+        if callable(give_up):
+            give_up()
+    if pending:
+        message = (
+            f"{name} returned a {type(pending[0]).__name__}, whose work is still to be done;"
+            " retrying does not help: do the work in the function itself and wait for it there, or"
+            " await it in an async function under cxone_idem.aio"
+        )
+        raise TypeError(message)
 
 
 def name_of(function: Any) -> str:
@@ -130,14 +106,11 @@ def name_of(function: Any) -> str:
 
 def _layers(function: Any) -> Iterator[Any]:
     """Yield what a call goes through: partials and bound methods, down to the function."""
-    while True:
-        yield function
-        if isinstance(function, partial):
-            function = function.func
-        elif inspect.ismethod(function):
-            function = function.__func__
-        else:
-            return
+    yield function
+    if isinstance(function, partial):
+        yield from _layers(function.func)
+    elif inspect.ismethod(function):
+        yield from _layers(function.__func__)
 
 
 def _is_pending(returned: object) -> bool:
@@ -145,57 +118,49 @@ def _is_pending(returned: object) -> bool:
         inspect.isawaitable(returned)
         or inspect.isgenerator(returned)
         or inspect.isasyncgen(returned)
-        or isinstance(returned, (Future, *_LAZY))
+        # The last three call nothing before somebody iterates over them.
+        or isinstance(returned, (Future, map, filter, starmap))
     )
 
 
-def _give_up(pending: Any) -> None:
-    if isinstance(pending, (Coroutine, Generator)):
-        pending.close()
-    elif callable(getattr(pending, "cancel", None)):
-        pending.cancel()
+def _refuse(wanted: str, function: Any, mistake: str) -> None:
+    if mistake:
+        *_, inner = _layers(function)
+        name = shortened(str(getattr(inner, "__qualname__", None) or kind_of(inner)))
+        message = (
+            f"{wanted} a function of the event, and {name} is none: {mistake}; retrying does not"
+            " help"
+        )
+        raise TypeError(message)
 
 
-def _mistake_at_once(function: Any) -> str:
-    """Say why a function could not run once, or nothing."""
-    if isinstance(function, (staticmethod, classmethod)):
-        return f"put it below @{type(function).__name__}"
-    if inspect.isclass(function) or not callable(function):
-        return "it is no function of an event (a key is passed as key=...)"
-    return _mistake_of_kind(function, _ASYNC_AT_ONCE) or _mistake_of_parameters(function)
-
-
-def _mistake_of_kind(function: Any, if_async: str) -> str:
-    """Say why calling a function would do no work, or nothing."""
+def _mistake_of_kind(function: Any, *, awaited: bool = False) -> str:
+    if not callable(function):
+        return "it cannot be called"
     *layers, inner = _layers(function)
     if inspect.isclass(inner) and any("__call__" in vars(base) for base in inner.__mro__):
         return "it is a class, and making an object does no work: pass the object, or its method"
     called = getattr(type(inner), "__call__", None)  # noqa: B004 -- what runs, not whether it can
     for layer in (*layers, inner, *_layers(called)):
-        if inspect.isgeneratorfunction(layer):
-            return "it is a generator, so calling it does no work: pass a function that consumes it"
-        if inspect.isasyncgenfunction(layer):
-            return (
-                "it is an async generator, so calling it does no work: pass an async function that"
-                " consumes it, under cxone_idem.aio"
-            )
-        if if_async and inspect.iscoroutinefunction(layer):
-            return if_async
+        for is_kind, kind, instead in _WORK_TO_COME:
+            if is_kind(layer) and not (awaited and kind == _AWAITED):
+                return f"it is {kind}, so calling it does no work: pass {instead}"
     return ""
 
 
-def _mistake_of_parameters(function: Callable[..., Any]) -> str:
+def _mistake_at_once(function: Any) -> str:
+    if isinstance(function, (staticmethod, classmethod)):
+        return f"put it below @{type(function).__name__}"
+    if inspect.isclass(function):
+        return "it is a class"
+    mistake = _mistake_of_kind(function)
+    if mistake:
+        return mistake
     try:
-        parameters = [*inspect.signature(function).parameters.values()]
-    except (TypeError, ValueError):
-        return "its parameters cannot be told; wrap it in a function of the event"
-    if not parameters or parameters[0].kind not in _POSITIONAL:
-        return "it has no positional parameter, which would be the event"
-    if parameters[0].name in {"self", "cls"}:
+        signature = inspect.signature(function)
+        signature.bind_partial({})
+    except (TypeError, ValueError) as error:
+        return f"its first parameter must be the event ({error}): wrap it in a function of one"
+    if next(iter(signature.parameters)) in {"self", "cls"}:
         return "it is a method; decorate a function, or wrap the bound method: once(it.method)"
     return ""
-
-
-def _short_name(function: Any) -> str:
-    *_, inner = _layers(function)
-    return shortened(str(getattr(inner, "__qualname__", None) or kind_of(inner)))

@@ -26,14 +26,9 @@ POLL_SECONDS = 20
 """The longest that SQS lets a receive wait: the fewest empty answers to pay for."""
 
 # While SQS cannot be reached: within 1, 2, 4 … 32 s, so that a fleet does not come back as one.
-_BACKOFF_FIRST_SECONDS = 1
-_DOUBLINGS_MAX = 5
+_BACKOFF_MAX_SECONDS = 32
 # A stop is noticed within that; a signal does not end a sleep.
 _NAP_SECONDS = 1.0
-# Less than any time a message may be said to need: none is started any more.
-_NO_TIME_MS = -1
-
-
 # No deadline is near here, and a deletion that is given up brings a duplicate.
 _ATTEMPTS = 3
 _ANSWER_SECONDS = 5
@@ -58,7 +53,7 @@ class ServedQueue(NamedTuple):
 
 
 class Settler(Protocol):
-    """The claims, and the batch adapter on top of them; a `Deduplicator` has both."""
+    """A deduplicator."""
 
     claims: ClaimManager
     batches: BatchProcessor
@@ -80,7 +75,7 @@ class Service(Invocation):
 
     def remaining_ms(self) -> int | None:
         """Return None, for no deadline, until stopped."""
-        return _NO_TIME_MS if self.stopping else None
+        return -1 if self.stopping else None  # less than any time a message may need
 
     def left(self) -> str:
         """Return nothing: to be stopped is no lack of time."""
@@ -92,10 +87,7 @@ class Service(Invocation):
 
 
 class Consumer:
-    """Serves one queue. `run` returns once `service.stop` was called and the work is settled.
-
-    `settler` is the deduplicator.
-    """
+    """Serves one queue. `run` returns once `service.stop` was called and the work is settled."""
 
     def __init__(
         self,
@@ -113,7 +105,7 @@ class Consumer:
         self._process_event = process_event
         self._heartbeat = heartbeat or Heartbeat(settler.claims, served.queue)
         self._runtime = runtime
-        self._failures = 0
+        self._backoff_seconds = 1
 
     def run(self) -> None:
         """Serve until stopped. Raises `QueueError` if the queue cannot be had at the start.
@@ -150,13 +142,12 @@ class Consumer:
             logger.warning("nothing received: %s", error)
             self._rest_after_failure()
             return []
-        self._failures = 0
+        self._backoff_seconds = 1
         return received
 
     def _rest_after_failure(self) -> None:
-        most_seconds = _BACKOFF_FIRST_SECONDS << min(self._failures, _DOUBLINGS_MAX)
-        self._failures += 1
-        seconds = self._runtime.random() * most_seconds
+        seconds = self._runtime.random() * self._backoff_seconds
+        self._backoff_seconds = min(2 * self._backoff_seconds, _BACKOFF_MAX_SECONDS)
         while seconds > 0 and not self.service.stopping:
             self._runtime.sleep(min(seconds, _NAP_SECONDS))
             seconds -= _NAP_SECONDS
@@ -166,29 +157,18 @@ class Consumer:
             return self._batches.settle({"Records": records}, self._process_event, self.service)
 
     def _conclude(self, outcomes: Sequence[Outcome]) -> None:
-        self._delete(outcomes)
-        self._bring_back(outcomes)
-
-    def _delete(self, outcomes: Sequence[Outcome]) -> None:
         done = [one.message.receipt_handle for one in outcomes if one.status in ACKNOWLEDGED]
         try:
-            refused = self._served.queue.delete(done)
+            for reason in self._served.queue.delete(done).values():
+                logger.warning("a message that is done comes back as a duplicate: %s", reason)
         except QueueError as error:
             logger.warning("what is done comes back as duplicates: %s", error)
-            return
-        for reason in refused.values():
-            logger.warning("a message that is done comes back as a duplicate: %s", reason)
-
-    def _bring_back(self, outcomes: Sequence[Outcome]) -> None:
+        wanted = plan_visibility(outcomes, self._runtime.random)
         try:
-            refused = self._served.queue.change_visibility(
-                plan_visibility(outcomes, self._runtime.random)
-            )
+            for reason in self._served.queue.change_visibility(wanted).values():
+                logger.warning("the visibility of a message was not changed: %s", reason)
         except QueueError as error:
             logger.warning("what is not done comes back when its lease would have ended: %s", error)
-            return
-        for reason in refused.values():
-            logger.warning("the visibility of a message was not changed: %s", reason)
 
 
 def _lambda_record(received: dict[str, Any], arn: str) -> dict[str, Any]:

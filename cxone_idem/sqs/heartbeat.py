@@ -57,23 +57,19 @@ class Heartbeat:
         try:
             thread.start()
         except RuntimeError as error:
-            self._warn_of_no_thread(len(handles), error)
-            yield
-            return
+            logger.warning(
+                "the heartbeat of %d messages has no thread (%s): those that are not done in %d s"
+                " may be delivered again, and run beside themselves",
+                len(handles),
+                error,
+                self.visibility_seconds,
+            )
         try:
             yield
         finally:
             over.set()
-            thread.join()
-
-    def _warn_of_no_thread(self, messages: int, error: RuntimeError) -> None:
-        logger.warning(
-            "the heartbeat of %d messages has no thread (%s): those that are not done in %d s may"
-            " be delivered again, and run beside themselves",
-            messages,
-            error,
-            self.visibility_seconds,
-        )
+            if thread.ident is not None:
+                thread.join()
 
     def _work(self, handles: Sequence[str], over: Event) -> None:
         while not self._wait(over, self._pause_seconds):
@@ -97,18 +93,13 @@ class Heartbeat:
             logger.exception("the lease on key %s was not extended", quoted(claim.key))
 
     def _hide(self, handles: Sequence[str]) -> None:
+        text = "messages in work may be delivered again"
         wanted = [VisibilityChange(handle, self.visibility_seconds) for handle in handles]
         try:
-            refused = self._queue.change_visibility(wanted)
+            refused = [*self._queue.change_visibility(wanted).values()]
+            if refused:
+                logger.warning("%d %s: %s", len(refused), text, refused[0])
         except QueueError as error:
-            logger.warning("messages in work may be delivered again: %s", error)
-            return
+            logger.warning("%s: %s", text, error)
         except BaseException:  # as above
-            logger.exception("messages in work may be delivered again")
-            return
-        if refused:
-            logger.warning(
-                "%d messages in work may be delivered again: %s",
-                len(refused),
-                next(iter(refused.values())),
-            )
+            logger.exception(text)

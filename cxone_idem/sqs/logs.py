@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from cxone_idem.claims.already_done import AlreadyDone
@@ -31,49 +32,40 @@ logger.addFilter(_name_the_library)
 FIELD = "cxone_idem"
 """The one name under which the fields are, so that none is in anyone's way."""
 
+_DUPLICATE = " is a duplicate of %(key)s"
 _LOG_LINES = {
-    MessageStatus.COMPLETED: (logging.DEBUG, "message %s ran, key %s"),
-    MessageStatus.ALREADY_DONE: (logging.INFO, "message %s is a duplicate of %s, done already: %s"),
-    MessageStatus.SAME_BATCH: (
-        logging.INFO,
-        "message %s is a duplicate of %s in its own batch: %s",
-    ),
-    MessageStatus.IN_PROGRESS: (logging.INFO, "message %s comes back later: %s"),
-    MessageStatus.FINGERPRINT_MISMATCH: (logging.ERROR, "message %s is no duplicate: %s"),
-    MessageStatus.ATTEMPTS_EXHAUSTED: (logging.ERROR, "message %s is not run: %s"),
-    MessageStatus.SECOND_HANDLER: (logging.ERROR, "message %s is not run: %s"),
-    MessageStatus.HANDLER_FAILED: (logging.ERROR, "message %s, key %s: process_event raised"),
-    MessageStatus.KEY_MISSING: (logging.ERROR, "message %s has no key: %s"),
-    MessageStatus.STORE_FAILED: (logging.ERROR, "message %s was not claimed: %s"),
-    MessageStatus.CLAIM_LOST: (logging.ERROR, "message %s ran, perhaps a second time: %s"),
-    MessageStatus.UNRECORDED: (logging.ERROR, "message %s ran, but that is not recorded yet: %s"),
+    MessageStatus.COMPLETED: (logging.DEBUG, " ran, key %(key)s"),
+    MessageStatus.ALREADY_DONE: (logging.INFO, f"{_DUPLICATE}, done already: %(cause)s"),
+    MessageStatus.SAME_BATCH: (logging.INFO, f"{_DUPLICATE} in its own batch: %(cause)s"),
+    MessageStatus.IN_PROGRESS: (logging.INFO, " comes back later: %(error)s"),
+    MessageStatus.FINGERPRINT_MISMATCH: (logging.ERROR, " is no duplicate: %(error)s"),
+    MessageStatus.ATTEMPTS_EXHAUSTED: (logging.ERROR, " is not run: %(error)s"),
+    MessageStatus.SECOND_HANDLER: (logging.ERROR, " is not run: %(error)s"),
+    MessageStatus.HANDLER_FAILED: (logging.ERROR, ", key %(key)s: process_event raised"),
+    MessageStatus.KEY_MISSING: (logging.ERROR, " has no key: %(error)s"),
+    MessageStatus.STORE_FAILED: (logging.ERROR, " was not claimed: %(error)s"),
+    MessageStatus.CLAIM_LOST: (logging.ERROR, " ran, perhaps a second time: %(error)s"),
+    MessageStatus.UNRECORDED: (logging.ERROR, " ran, but that is not recorded yet: %(error)s"),
 }
 """The line of each status that has one: a batch that runs out of time has one line for all."""
 
 
 def log_message(outcome: Outcome) -> None:
     """Write the line of one message, as soon as its status is known."""
-    status, error = outcome.status, outcome.error
-    if status not in _LOG_LINES:
+    level, end = _LOG_LINES.get(outcome.status, (logging.NOTSET, ""))
+    if not end or not logger.isEnabledFor(level):
         return
-    level, text = _LOG_LINES[status]
-    if not logger.isEnabledFor(level):
-        return
-    said: list[object] = [quoted(outcome.message.id)]
-    if status in {
-        MessageStatus.COMPLETED,
-        MessageStatus.ALREADY_DONE,
-        MessageStatus.SAME_BATCH,
-        MessageStatus.HANDLER_FAILED,
-    }:
-        said.append(quoted(outcome.key))
-    elif error is not None:
-        said.append(error)
-    if status in {MessageStatus.ALREADY_DONE, MessageStatus.SAME_BATCH} and outcome.cause:
-        said.append(outcome.cause.value)
+    text = f"message %(id)s{end}"
+    said = {
+        "id": quoted(outcome.message.id),
+        "key": quoted(outcome.key),
+        "cause": outcome.cause.value if outcome.cause else None,
+        "error": outcome.error,
+    }
     # The handler's own error alone comes with its traceback: it is the one to be fixed.
-    traceback = error if status is MessageStatus.HANDLER_FAILED else None
-    logger.log(level, text, *said, exc_info=traceback, extra={FIELD: fields(outcome)})
+    failed = outcome.status is MessageStatus.HANDLER_FAILED
+    traceback = outcome.error if failed else None
+    logger.log(level, text, said, exc_info=traceback, extra={FIELD: fields(outcome)})
 
 
 def log_end_of_batch(outcome: Outcome, error: BaseException) -> None:
@@ -89,15 +81,12 @@ def log_end_of_batch(outcome: Outcome, error: BaseException) -> None:
 
 def log_no_time(not_started: int, of: int, left: str, min_remaining_seconds: float) -> None:
     """Write the one line of a batch for which there was too little time."""
-    logger.warning(
+    text = (
         "%d of %d messages were not started, as %s and CXONE_IDEM_MIN_REMAINING_SECONDS is %s:"
         " they come back; if that happens often, raise the function's time-out or make its batches"
-        " smaller",
-        not_started,
-        of,
-        left,
-        min_remaining_seconds,
+        " smaller"
     )
+    logger.warning(text, not_started, of, left, min_remaining_seconds)
 
 
 def log_batch(outcomes: Sequence[Outcome]) -> None:
@@ -110,52 +99,36 @@ def log_batch(outcomes: Sequence[Outcome]) -> None:
 
 def log_duplicate(function: str, found: AlreadyDone) -> None:
     """Write the line of a duplicate that came without a batch."""
-    evidence = {
-        "status": MessageStatus.ALREADY_DONE.value,
-        "cause": found.cause.value,
-        "key": found.key,
-        **_of_origin("", found.origin),
-        **_of_origin("first_", found.record.origin),
-        "first_done_at_ms": found.record.done_at_ms,
-        "generation": found.record.generation,
-    }
+    evidence = _evidence(found, MessageStatus.ALREADY_DONE, found.record.origin)
     text = "%s: key %s is done already: %s"
-    extra = {FIELD: _known(evidence)}
-    logger.info(text, function, quoted(found.key), found.cause.value, extra=extra)
+    logger.info(text, function, quoted(found.key), found.cause.value, extra={FIELD: evidence})
 
 
 def fields(outcome: Outcome) -> dict[str, Any]:
     """Return what the log says of a message, for machines; what is not known is left out."""
-    record, cause = outcome.record, outcome.cause
-    evidence = {
-        "status": outcome.status.value,
-        "cause": cause.value if cause else None,
-        "key": outcome.key or None,
-        **_of_origin("", outcome.origin),
-        "message_id": outcome.message.id,
-        **(_of_origin("first_", outcome.first) if outcome.first else {}),
-        "first_done_at_ms": record.done_at_ms if record and outcome.first else None,
-        "generation": record.generation if record else None,
-        "error": type(outcome.error).__name__ if outcome.error else None,
-    }
-    return _known(evidence)
+    error = type(outcome.error).__name__ if outcome.error else None
+    more = {"message_id": outcome.message.id, "error": error}
+    return _evidence(outcome, outcome.status, outcome.first, **more)
 
 
-def _known(evidence: dict[str, Any]) -> dict[str, Any]:
+def _evidence(
+    found: Outcome | AlreadyDone, status: MessageStatus, first: Origin | None, **more: str | None
+) -> dict[str, Any]:
     """Return what is known, each text legible and short."""
+    record = found.record
+    firsts = asdict(first) if first else {}
+    evidence = {
+        "status": status.value,
+        "cause": found.cause.value if found.cause else None,
+        "key": found.key or None,
+        **asdict(found.origin),
+        **{f"first_{name}": value for name, value in firsts.items()},
+        "first_done_at_ms": record.done_at_ms if record and first else None,
+        "generation": record.generation if record else None,
+        **more,
+    }
     return {
         name: shortened(value) if isinstance(value, str) else value
         for name, value in evidence.items()
         if value is not None
-    }
-
-
-def _of_origin(prefix: str, origin: Origin) -> dict[str, Any]:
-    return {
-        f"{prefix}event_id": origin.event_id,
-        f"{prefix}message_id": origin.message_id,
-        f"{prefix}receive_count": origin.receive_count,
-        f"{prefix}sent_at_ms": origin.sent_at_ms,
-        f"{prefix}replay_name": origin.replay_name,
-        f"{prefix}request_id": origin.request_id,
     }

@@ -10,83 +10,55 @@ import json
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from cxone_idem.cause import Cause
-from cxone_idem.sqs.outcome import MessageStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cxone_idem.config import Config
-    from cxone_idem.protocol.transition import Counters, Counts
-    from cxone_idem.sqs.outcome import Outcome
+from cxone_idem.config import Config
+from cxone_idem.protocol.transition import Counters, Counts
+from cxone_idem.sqs.outcome import MessageStatus, Outcome
 
 DUPLICATES = {cause: f"duplicates_{cause.value}" for cause in Cause if cause.is_duplicate}
 
-UNITS = {
-    "messages": "Count",
-    "claimed": "Count",
-    "taken_over": "Count",
-    "duplicates": "Count",
-    **dict.fromkeys(DUPLICATES.values(), "Count"),
-    "in_progress": "Count",
-    "released": "Count",
-    "handler_failed": "Count",
-    "second_handler": "Count",
-    "lost_claims": "Count",
-    "unrecorded_completions": "Count",
-    "lost_answers": "Count",
-    "fingerprint_mismatches": "Count",
-    "key_missing": "Count",
-    "attempts_exhausted": "Count",
-    "store_failed": "Count",
-    "not_started": "Count",
-    "unprotected": "Count",
+_DROPPED = (MessageStatus.ALREADY_DONE, MessageStatus.SAME_BATCH)
+_STATUSES = {
+    "claimed": (
+        MessageStatus.COMPLETED,
+        MessageStatus.HANDLER_FAILED,
+        MessageStatus.CLAIM_LOST,
+        MessageStatus.UNRECORDED,
+    ),
+    "duplicates": _DROPPED,
+    "in_progress": (MessageStatus.IN_PROGRESS,),
+    "handler_failed": (MessageStatus.HANDLER_FAILED,),
+    "second_handler": (MessageStatus.SECOND_HANDLER,),
+    "lost_claims": (MessageStatus.CLAIM_LOST,),
+    "unrecorded_completions": (MessageStatus.UNRECORDED,),
+    "fingerprint_mismatches": (MessageStatus.FINGERPRINT_MISMATCH,),
+    "key_missing": (MessageStatus.KEY_MISSING,),
+    "attempts_exhausted": (MessageStatus.ATTEMPTS_EXHAUSTED,),
+    "store_failed": (MessageStatus.STORE_FAILED,),
+    "not_started": (MessageStatus.NO_TIME, MessageStatus.GROUP_BLOCKED),
+    "unprotected": (MessageStatus.UNPROTECTED,),
 }
+"""The statuses that a metric counts."""
+
+UNITS = dict.fromkeys(("messages", *_STATUSES, *DUPLICATES.values(), *Counts._fields), "Count")
 """Every metric and its unit."""
 
 _DIMENSION = "namespace"
 """The one dimension: `CXONE_IDEM_NAMESPACE`, or else the Lambda function's name."""
 
-_RAN = frozenset(
-    {
-        MessageStatus.COMPLETED,
-        MessageStatus.HANDLER_FAILED,
-        MessageStatus.CLAIM_LOST,
-        MessageStatus.UNRECORDED,
-    }
-)
-_DROPPED = frozenset({MessageStatus.ALREADY_DONE, MessageStatus.SAME_BATCH})
-
 
 def values(outcomes: Sequence[Outcome], counts: Counts) -> dict[str, int]:
-    """Return each metric's value for a batch.
-
-    A duplicate is a message that was dropped. One whose key is in progress elsewhere comes back, so
-    it is counted apart.
-    """
+    """Return each metric's value for a batch."""
     statuses = Counter(outcome.status for outcome in outcomes)
     causes = Counter(outcome.cause for outcome in outcomes if outcome.status in _DROPPED)
     return {
         "messages": len(outcomes),
-        "claimed": sum(statuses[status] for status in _RAN),
-        "taken_over": counts.taken_over,
-        "duplicates": sum(statuses[status] for status in _DROPPED),
+        **{name: sum(statuses[one] for one in counted) for name, counted in _STATUSES.items()},
         **{name: causes[cause] for cause, name in DUPLICATES.items()},
-        "in_progress": statuses[MessageStatus.IN_PROGRESS],
-        "released": counts.released,
-        "handler_failed": statuses[MessageStatus.HANDLER_FAILED],
-        "second_handler": statuses[MessageStatus.SECOND_HANDLER],
-        "lost_claims": statuses[MessageStatus.CLAIM_LOST],
-        "unrecorded_completions": statuses[MessageStatus.UNRECORDED],
-        "lost_answers": counts.lost_answers,
-        "fingerprint_mismatches": statuses[MessageStatus.FINGERPRINT_MISMATCH],
-        "key_missing": statuses[MessageStatus.KEY_MISSING],
-        "attempts_exhausted": statuses[MessageStatus.ATTEMPTS_EXHAUSTED],
-        "store_failed": statuses[MessageStatus.STORE_FAILED],
-        "not_started": statuses[MessageStatus.NO_TIME] + statuses[MessageStatus.GROUP_BLOCKED],
-        "unprotected": statuses[MessageStatus.UNPROTECTED],
+        **counts._asdict(),
     }
 
 

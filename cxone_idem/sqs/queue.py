@@ -28,10 +28,7 @@ _SERVER_ERROR_STATUS = 500
 
 
 def create_sqs_client(*, attempts: int, answer_seconds: float) -> Any:
-    """Create an SQS client that waits `answer_seconds` for an answer, and tries so many times.
-
-    Endpoint (`AWS_ENDPOINT_URL_SQS`), region and credentials are the SDK's to find.
-    """
+    """Create an SQS client that waits `answer_seconds` for an answer, and tries so many times."""
     config = ClientConfig(
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=answer_seconds,
@@ -48,17 +45,15 @@ def open_queue(client: Any, name_or_url: str) -> SqsQueue:
     if "://" in name_or_url:
         return SqsQueue(client, name_or_url)
     try:
-        url: str = client.get_queue_url(QueueName=name_or_url)["QueueUrl"]
+        return SqsQueue(client, client.get_queue_url(QueueName=name_or_url)["QueueUrl"])
     except (BotoCoreError, ClientError) as error:
         raise _failure(error, name_or_url, "get_queue_url") from error
-    return SqsQueue(client, url)
 
 
 def url_of(client: Any, arn: str) -> str:
-    """Return the URL of a queue at a client's endpoint, for which GetQueueUrl is not needed.
+    """Return the URL of a queue at a client's endpoint, without asking GetQueueUrl.
 
-    A queue's URL is the endpoint, its account and its name ("Queue and message identifiers", SQS
-    Developer Guide).
+    It is endpoint, account and name ("Queue and message identifiers", SQS Developer Guide).
     """
     account, name = arn.split(":")[4:6]
     return f"{client.meta.endpoint_url.rstrip('/')}/{account}/{name}"
@@ -81,8 +76,7 @@ class SqsQueue:
     def arn(self) -> str:
         """Return the queue's ARN."""
         answer = self._call("get_queue_attributes", AttributeNames=["QueueArn"])
-        arn: str = answer["Attributes"]["QueueArn"]
-        return arn
+        return str(answer["Attributes"]["QueueArn"])
 
     def receive(
         self, *, most: int, wait_seconds: int, visibility_seconds: int
@@ -97,8 +91,7 @@ class SqsQueue:
             AttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
-        messages: list[dict[str, Any]] = answer.get("Messages", [])
-        return messages
+        return [*answer.get("Messages", ())]
 
     def send(self, received: dict[str, Any], deduplication_id: str) -> str:
         """Send a message that was received elsewhere; return its new id.
@@ -106,17 +99,16 @@ class SqsQueue:
         Attributes, trace and group go with it; a FIFO queue is given `deduplication_id`.
         """
         attributes = received.get("Attributes", {})
-        parameters: dict[str, Any] = {"MessageAttributes": received.get("MessageAttributes", {})}
-        if "AWSTraceHeader" in attributes:
-            trace = {"DataType": "String", "StringValue": attributes["AWSTraceHeader"]}
-            parameters["MessageSystemAttributes"] = {"AWSTraceHeader": trace}
-        if "MessageGroupId" in attributes:
-            parameters["MessageGroupId"] = attributes["MessageGroupId"]
-        if self.url.endswith(".fifo"):
-            parameters["MessageDeduplicationId"] = deduplication_id
-        answer = self._call("send_message", MessageBody=received["Body"], **parameters)
-        sent: str = answer["MessageId"]
-        return sent
+        trace = attributes.get("AWSTraceHeader")
+        parameters = {
+            "MessageAttributes": received.get("MessageAttributes"),
+            "MessageSystemAttributes": trace
+            and {"AWSTraceHeader": {"DataType": "String", "StringValue": trace}},
+            "MessageGroupId": attributes.get("MessageGroupId"),
+            "MessageDeduplicationId": self.url.endswith(".fifo") and deduplication_id,
+        }
+        given = {name: value for name, value in parameters.items() if value}
+        return str(self._call("send_message", MessageBody=received["Body"], **given)["MessageId"])
 
     def neighbour(self, arn: str) -> SqsQueue:
         """Return another queue at the same endpoint."""
@@ -168,6 +160,7 @@ def _failure(error: Exception, queue: str, method: str) -> QueueError:
     code = error.response["Error"].get("Code", "")
     said = legible(error.response["Error"].get("Message", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    problem = f"SQS rejected the request ({said}); retrying does not help"
     if code in _ABSENT:
         problem = (
             "there is no such queue in this account and region; retrying does not help: check the"
@@ -180,6 +173,4 @@ def _failure(error: Exception, queue: str, method: str) -> QueueError:
         )
     elif status >= _SERVER_ERROR_STATUS or "Throttl" in code:
         problem = f"SQS failed ({said}); retrying helps"
-    else:
-        problem = f"SQS rejected the request ({said}); retrying does not help"
     return QueueError(problem, queue, operation, code)

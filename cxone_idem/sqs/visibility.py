@@ -59,17 +59,15 @@ def plan_visibility(
     failed come back with it. What nothing is known of keeps the queue's own visibility timeout.
     """
     found: list[VisibilityChange] = []
-    of_group: dict[str, int | None] = {}
+    planned: dict[object, int | None] = {}
     for outcome in outcomes:
         message = outcome.message
         if outcome.status in ACKNOWLEDGED or not message.receipt_handle:
             continue
-        if message.group is None:
-            seconds = _seconds(outcome, random)
-        else:
-            if message.group not in of_group:
-                of_group[message.group] = _seconds(outcome, random)
-            seconds = of_group[message.group]
+        together = message.receipt_handle if message.group is None else (message.group,)
+        if together not in planned:
+            planned[together] = _seconds(outcome, random)
+        seconds = planned[together]
         if seconds is not None:
             found.append(VisibilityChange(message.receipt_handle, seconds))
     return found
@@ -83,19 +81,12 @@ def _seconds(outcome: Outcome, random: Callable[[], float]) -> int | None:
             return None
         until_free = math.ceil(outcome.error.retry_after_seconds) + _LEASE_MARGIN_SECONDS
         return max(0, min(until_free, VISIBILITY_MAX_SECONDS))
-    doublings = min(_attempts(outcome) - 1, _DOUBLINGS_MAX)
-    most = min(_BACKOFF_FIRST_SECONDS << doublings, _BACKOFF_MOST_SECONDS)
-    return math.ceil(random() * most)
-
-
-def _attempts(outcome: Outcome) -> int:
-    """Return how often this message was tried: no more than received, or than its key was claimed.
-
-    After a dead-letter redrive it is a new message, received once, on a key claimed often.
-    """
+    # No more attempts than receives, nor than claims: after a dead-letter redrive it is a new
+    # message, received once, on a key claimed often.
     received = outcome.origin.receive_count or 1
     claimed = outcome.record.generation if outcome.record else received
-    return max(1, min(received, claimed))
+    doublings = max(0, min(received - 1, claimed - 1, _DOUBLINGS_MAX))
+    return math.ceil(random() * min(_BACKOFF_FIRST_SECONDS << doublings, _BACKOFF_MOST_SECONDS))
 
 
 class VisibilityUpdater:
@@ -118,31 +109,23 @@ class VisibilityUpdater:
             return
         client = self._client()
         queue = SqsQueue(client, url_of(client, arn))
-        unchanged, reason = self._change(queue, wanted, invocation)
-        if unchanged:
+        changed, reason = 0, ""
+        try:
+            for chunk in tens(wanted):
+                remaining_ms = invocation.remaining_ms()
+                if remaining_ms is not None and remaining_ms < _NEEDED_MS:
+                    reason = f"{remaining_ms} ms of the invocation are left"
+                    break
+                refused = queue.change_visibility(chunk)
+                changed += len(chunk) - len(refused)
+                reason = next(iter(refused.values()), reason)
+        except QueueError as error:
+            reason = str(error)
+        if changed < len(wanted):
             logger.warning(
                 "the visibility of %d of %d messages was not changed (%s): they come back after"
                 " the queue's visibility timeout",
-                unchanged,
+                len(wanted) - changed,
                 len(wanted),
                 reason,
             )
-
-    def _change(
-        self, queue: SqsQueue, wanted: Sequence[VisibilityChange], invocation: Invocation
-    ) -> tuple[int, object]:
-        """Return how many messages keep their visibility, and why."""
-        unchanged, reason = 0, None
-        waiting = len(wanted)
-        for chunk in tens(wanted):
-            remaining_ms = invocation.remaining_ms()
-            if remaining_ms is not None and remaining_ms < _NEEDED_MS:
-                return unchanged + waiting, f"{remaining_ms} ms of the invocation are left"
-            try:
-                refused = queue.change_visibility(chunk)
-            except QueueError as error:
-                return unchanged + waiting, error
-            waiting -= len(chunk)
-            unchanged += len(refused)
-            reason = next(iter(refused.values()), reason)
-        return unchanged, reason

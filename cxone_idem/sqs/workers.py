@@ -16,11 +16,7 @@ logger = logging.getLogger("cxone_idem")
 
 
 class Workers(Generic[Given, Result]):
-    """Applies `work` to each of `given`, in the order given, by `at_once` threads at most.
-
-    Each of `given` is worked on under a copy of the caller's context variables. Where no thread can
-    be started, those that there are do the work of the others.
-    """
+    """Applies `work` to each of `given` in turn, under a copy of the caller's context variables."""
 
     def __init__(self, work: Callable[[Given], Result], given: Sequence[Given]) -> None:
         self._work = work
@@ -31,7 +27,16 @@ class Workers(Generic[Given, Result]):
 
     def run(self, at_once: int) -> list[Result]:
         """Return the results in the order given. Raises what ended a worker, once all are over."""
-        started = self._start(min(at_once, len(self._left)) - 1)
+        started: list[Thread] = []
+        count = min(at_once, len(self._left)) - 1
+        try:
+            for _ in range(count):
+                thread = Thread(target=self._serve, name="cxone_idem-worker", daemon=True)
+                thread.start()
+                started.append(thread)
+        except RuntimeError as error:
+            text = "%d of %d threads could not be started (%s): handlers run in those that were"
+            logger.warning(text, count - len(started), count, error)
         try:
             self._serve()
         finally:
@@ -43,23 +48,6 @@ class Workers(Generic[Given, Result]):
             finally:
                 self._errors.clear()  # or the error would keep itself alive
         return [self._results[number] for number in sorted(self._results)]
-
-    def _start(self, count: int) -> list[Thread]:
-        started: list[Thread] = []
-        for _ in range(count):
-            thread = Thread(target=self._serve, name="cxone_idem-worker", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError as error:
-                logger.warning(
-                    "%d of %d threads could not be started (%s): handlers run in those that were",
-                    count - len(started),
-                    count,
-                    error,
-                )
-                break
-            started.append(thread)
-        return started
 
     def _serve(self) -> None:
         while True:

@@ -36,10 +36,7 @@ class MovableClock:
 
 
 class RehearsalStore:
-    """A store that tells the time of a clock of yours, counts requests and loses answers on cue.
-
-    Without a clock it tells no time, so that each worker's own counts.
-    """
+    """A store with the time of a clock of yours, if any, that counts requests and loses answers."""
 
     def __init__(
         self, store: Store | None = None, clock: Callable[[], float] | None = None
@@ -65,24 +62,19 @@ class RehearsalStore:
         """Write as the store behind does, as often as the SDK has to."""
         if record.state is State.IN_PROGRESS:
             self.leases_until_ms = max(self.leases_until_ms, record.lease_until_ms)
-        answer = self._put(record, expected_version)
-        while self._to_lose:
+        while True:
+            self.requests += 1
+            answer = self._store.put_if(record, expected_version)
+            if not self._to_lose:
+                return answer._replace(date_seconds=int(self._clock())) if self._clock else answer
             self._to_lose -= 1
             if not self._retried:
                 problem = "the store did not answer; retrying helps once it can be reached"
                 raise StoreError(problem, "rehearsal", "PutItem", outcome_unknown=True)
-            answer = self._put(record, expected_version)
-        if self._clock is None:
-            return answer
-        return answer._replace(date_seconds=int(self._clock()))
 
     def transaction_item(self, write: ConditionalPut) -> Any:
         """Return what the store behind makes of a write for its transactions."""
         return transaction_item(self._store, write)
-
-    def _put(self, record: Record, expected_version: str | None) -> PutResult:
-        self.requests += 1
-        return self._store.put_if(record, expected_version)
 
 
 class Rehearsal:
@@ -110,7 +102,7 @@ class Rehearsal:
 
     def let_leases_lapse(self) -> None:
         """Let time pass until every lease is over, as if their workers had died."""
-        # One second more, as stores tell whole seconds only.
+        # One second more, as the time of a store is in whole seconds.
         self.clock.seconds = max(self.clock.seconds, self.store.leases_until_ms / 1000 + 1)
 
     @contextmanager
