@@ -28,13 +28,13 @@ test: lint types $(MINISTACK) $(LAMBDA_RIE) $(JUDGE) ## all that CI runs: lint, 
 	$(BIN)/python -m pytest
 
 campaign: $(VENV)/.ready $(DYNAMODB_LOCAL) ## three minutes of kills, faults, odd answers and wrong clocks; a ledger decides (fetches DynamoDB Local)
-	$(BIN)/python -m tests.campaign
+	$(BIN)/python -m tests.verification.campaign
 
-quick: $(VENV)/.ready ## the inner loop: the tests that need no engine
-	$(BIN)/python -m pytest -m "not engine" -q -x
+quick: $(VENV)/.ready ## the inner loop: the unit tests, which need no engine
+	$(BIN)/python -m pytest tests/unit -m "not engine" -q -x
 
 soak: $(VENV)/.ready ## a million claims in one process, then 50,000 on DynamoDB Local: memory, threads and files must stay flat
-	@$(BIN)/python -m tests.soak
+	@$(BIN)/python -m tests.verification.soak
 
 bench: $(VENV)/.bench $(DYNAMODB_LOCAL) ## this library beside AWS Powertools and bare boto3: a table, and dist/bench.png
 	$(BIN)/python -m tests.bench

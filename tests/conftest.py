@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.clocks import MovableClock
-from tests.engines import is_missing, require, running, use_stand_in_credentials
+from tests.support.clocks import MovableClock
+from tests.support.engines import is_missing, require, running, use_stand_in_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

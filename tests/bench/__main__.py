@@ -12,7 +12,7 @@ from tests.bench.contender import Bare, CxoneIdem
 from tests.bench.powertools import Powertools
 from tests.bench.report import Report
 from tests.bench.wire import slowed
-from tests.engines import MISSING, is_missing, running, use_stand_in_credentials
+from tests.support.engines import MISSING, is_missing, running, use_stand_in_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable

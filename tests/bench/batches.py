@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.sample import Samples
-from tests.sqs_events import batch_of
+from tests.support.events import batch_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

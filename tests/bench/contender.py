@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from cxone_idem import Config, Deduplicator, DynamoDBStore
 from cxone_idem.stores.dynamodb import create_client
 from tests.bench.tap import Tap
-from tests.sqs_events import Context
+from tests.support.events import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import tracemalloc
 from typing import TYPE_CHECKING
 
 from tests.bench.batches import fresh_keys
-from tests.sqs_events import batch_of
+from tests.support.events import batch_of
 
 if TYPE_CHECKING:
     from tests.bench.contender import CxoneIdem

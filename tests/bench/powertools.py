@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.idempotency import (
 
 from tests.bench.contender import REMAINING_MS
 from tests.bench.tap import Tap
-from tests.sqs_events import Context
+from tests.support.events import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable

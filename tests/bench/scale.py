@@ -13,8 +13,8 @@ from tests.bench.contender import CxoneIdem
 from tests.bench.sample import Samples
 from tests.bench.single import claim_and_complete
 from tests.bench.tap import Tap
-from tests.engines import client_for
-from tests.sqs_events import batch_of
+from tests.support.engines import client_for
+from tests.support.events import batch_of
 
 if TYPE_CHECKING:
     from tests.bench.report import Report

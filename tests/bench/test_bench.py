@@ -12,8 +12,8 @@ from tests.bench.contender import Bare, CxoneIdem
 from tests.bench.sample import Samples
 from tests.bench.single import requests_of
 from tests.bench.wire import ROUND_TRIP_MS, slowed
-from tests.engines import require, running
-from tests.sqs_events import batch_of
+from tests.support.engines import require, running
+from tests.support.events import batch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

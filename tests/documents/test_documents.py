@@ -1,0 +1,107 @@
+"""The shape of README and its guides: how long they are, and where their links lead."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.documents import ALL_TEXT, GUIDES, README, ROOT, headings, sections, without_code
+
+DOCUMENTS = {"README.md": README} | {
+    f"examples/{name}/README.md": text for name, text in GUIDES.items()
+}
+NAMES = {
+    "async",
+    "containers",
+    "eventbridge_direct",
+    "infrastructure",
+    "migration",
+    "operations",
+    "sqs_lambda",
+    "stores",
+    "testing",
+    "transactions",
+}
+
+
+class Link(NamedTuple):
+    document: str
+    target: str
+
+
+def _links(document: str) -> list[Link]:
+    targets = re.findall(r"\]\(([^)\s]+)\)", without_code(DOCUMENTS[document]))
+    return [Link(document, target) for target in targets]
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split() if re.search(r"\w", word)]
+
+
+def _anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub makes of the headings."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings(text)
+    }
+
+
+def _resolves(link: Link) -> bool:
+    path, _, anchor = link.target.partition("#")
+    document = ROOT / link.document
+    target = (document.parent / path).resolve() if path else document
+    if not target.exists() or not target.is_relative_to(ROOT):
+        return False
+    return not anchor or anchor in _anchors(target.read_text())
+
+
+def test_readme_is_a_front_page() -> None:
+    """At most 200 lines and 1,500 words, of at most 25 terms in its glossary."""
+    assert len(README.splitlines()) <= 200
+    assert len(_words(README)) <= 1500
+    terms = re.findall(r"^- \*\*(.+?)\*\*: ", sections()["Glossary"], re.MULTILINE)
+    assert 1 <= len(set(terms)) == len(terms) <= 25
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_a_guide_is_one_short_way(name: str) -> None:
+    """Long enough to get there, short enough to read at once."""
+    assert 50 <= len(GUIDES[name].splitlines()) <= 200
+
+
+def test_readmes_table_links_every_guide() -> None:
+    """All ten, and nothing that is no guide."""
+    linked = re.findall(r"\]\(examples/(\w+)/README\.md\)", sections()["Guides"])
+    assert sorted(linked) == sorted(GUIDES) == sorted(NAMES)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [link for name in DOCUMENTS for link in _links(name) if "://" not in link.target],
+    ids=" -> ".join,
+)
+def test_every_relative_link_resolves(link: Link) -> None:
+    """The file is in this repository, and has the section."""
+    assert _resolves(link)
+
+
+@pytest.mark.parametrize("target", ["examples/none/README.md", "#nowhere", "../outside", "..#x"])
+def test_a_dead_link_is_seen(target: str) -> None:
+    """Control: the check can fail."""
+    assert not _resolves(Link("README.md", target))
+
+
+def test_every_heading_is_unique() -> None:
+    """Tests look sections up by heading, across all documents."""
+    counted = Counter(heading for text in DOCUMENTS.values() for heading in headings(text))
+    assert not {heading for heading, times in counted.items() if times > 1}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"`((?:examples|tests)/[\w./]+)`", ALL_TEXT)))
+)
+def test_every_file_that_is_named_exists(path: str) -> None:
+    """What the text points at is there."""
+    assert (ROOT / path).exists()

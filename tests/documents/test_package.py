@@ -1,0 +1,197 @@
+"""The package as users get it: what importing does, what the wheel holds, who imports whom."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import cxone_idem
+from tests.support.interpreter import run
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "cxone_idem"
+
+# One direction of imports: a layer imports from itself and from the lines above its own. Files of
+# the root that are no layer of their own are the vocabulary of all, or stand at the top.
+LAYERS = [
+    {"record", "runtime", "text", "cause", "errors"},
+    {"events", "protocol"},
+    {"stores"},
+    {"setting", "config"},
+    {"claims", "doctor"},
+    {"sqs"},
+    {"deduplicator"},
+    {"aio", "decorator", "cli", "testing", "__init__", "__main__"},
+]
+
+# The only ones that import the AWS SDK.
+AT_THE_SDK = {
+    "doctor.account",
+    "sqs.queue",
+    "stores.aws_client",
+    "stores.dynamodb",
+    "stores.dynamodb_admin",
+    "stores.dynamodb_batch",
+    "stores.dynamodb_errors",
+}
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in PACKAGE.rglob("*.py")
+}
+
+
+def test_import_reads_no_environment_and_opens_no_connection() -> None:
+    """Even a wrong setting is not seen before first use, and no AWS SDK is loaded."""
+    code = """
+import os, socket, sys
+class Watched(dict):
+    def __getitem__(self, name): raise AssertionError(name)
+    get = __getitem__
+def refuse(*args, **kwargs): raise AssertionError("a socket")
+import jmespath, logging, uuid, hashlib, email.utils, inspect, json
+socket.socket.connect = refuse
+os.environ = Watched(); os.getenv = refuse
+import cxone_idem
+print(sorted(name for name in sys.modules if name.split(".")[0] in ("boto3", "botocore")))
+"""
+    assert run(code, CXONE_IDEM_LEASE_SECONDS="wrong").strip() == "[]"
+
+
+def test_what_few_use_is_not_loaded_by_the_rest() -> None:
+    """A claim, its completion and a batch need neither `@once` nor results: cold starts count."""
+    code = """
+import sys, cxone_idem
+deduplicator = cxone_idem.Deduplicator(cxone_idem.MemoryStore())
+deduplicator.claim("k"); deduplicator.complete("k"); deduplicator.claim("k")
+deduplicator.process_batch({"Records": []}, print)
+print(sorted({"decorator", "sqs.consumer"} & {m[11:] for m in sys.modules}))
+from cxone_idem.decorator import once
+import cxone_idem.decorator
+from cxone_idem import once as exported
+print(exported is once is cxone_idem.once)
+"""
+    assert run(code).split("\n")[:2] == ["[]", "True"]
+
+
+def test_the_module_functions_share_one_deduplicator_made_on_first_use() -> None:
+    """`claim` and `complete` meet; a wrong setting is reported at the first call."""
+    code = """
+import cxone_idem
+try:
+    print(bool(cxone_idem.claim("k")), bool(cxone_idem.claim("k")))
+    print(cxone_idem.process_batch({"Records": []}, print))
+    cxone_idem.extend("k"); cxone_idem.release("k"); cxone_idem.claim("k"); cxone_idem.complete("k")
+except cxone_idem.ConfigError as error:
+    print(error)
+"""
+    assert "True True" in run(code, CXONE_IDEM_DISABLED="true")
+    assert "CXONE_IDEM_LEASE_SECONDS='wrong'" in run(code, CXONE_IDEM_LEASE_SECONDS="wrong")
+
+
+def test_the_public_surface_is_what_it_says() -> None:
+    """Every name in `__all__` is there; there is no other public name but submodules."""
+    for name in cxone_idem.__all__:
+        assert getattr(cxone_idem, name).__doc__
+    with pytest.raises(AttributeError):
+        cxone_idem.nothing  # noqa: B018
+
+
+UNIT = ROOT / "tests" / "unit"
+UNIT_TESTS = sorted(str(path.relative_to(UNIT)) for path in UNIT.rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("test", UNIT_TESTS)
+def test_a_unit_test_is_named_for_its_module(test: str) -> None:
+    """`tests/unit/<folder>/test_<module>.py` is about `cxone_idem/<folder>/<module>.py`."""
+    path = Path(test)
+    assert (PACKAGE / path.parent / path.name.removeprefix("test_")).is_file()
+
+
+def imports_of(module: Path) -> set[str]:
+    """Return the modules of this package that a module imports, for types too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            package, _, name = (node.module or "").partition(".")
+            if package == "cxone_idem":
+                found |= {name} if name else {alias.name for alias in node.names}
+    return found
+
+
+def layer_of(module: str) -> int:
+    """Return the number of a module's layer."""
+    (number,) = (n for n, layer in enumerate(LAYERS) if module.partition(".")[0] in layer)
+    return number
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_one_way(module: str) -> None:
+    """A module imports only from its own layer and from those above it in the list."""
+    for imported in imports_of(MODULES[module]) - {"__version__"}:
+        assert layer_of(imported) <= layer_of(module), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("protocol.")])
+def test_the_protocol_is_pure(module: str) -> None:
+    """It imports the vocabulary, itself and nothing that reads a clock, a socket or a variable."""
+    allowed = {"record", "cause", "errors", "text"}
+    for imported in imports_of(MODULES[module]):
+        assert imported in allowed or imported.startswith("protocol"), imported
+    names = {
+        alias.name if isinstance(node, ast.Import) else node.module
+        for node in ast.walk(ast.parse(MODULES[module].read_text()))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
+    assert not names & {"time", "os", "socket", "random", "logging", "uuid", "datetime"}
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Not even for types: whoever reads one file need not have read the other first."""
+    graph = {name: imports_of(path) & set(MODULES) for name, path in MODULES.items()}
+    for name, imported in graph.items():
+        for other in imported - {name}:
+            assert name not in graph[other], f"{name} and {other}"
+
+
+def test_few_modules_know_the_aws_sdk() -> None:
+    """No module but those at the SDK imports boto3 or botocore."""
+    for name, path in MODULES.items():
+        knows = any(words in path.read_text() for words in ("import boto", "from boto"))
+        assert knows == (name in AT_THE_SDK), name
+
+
+def test_the_built_wheel_works_when_installed(tmp_path: Path) -> None:
+    """Built, it holds the package, `py.typed` and the license; installed, it claims."""
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {str(path.relative_to(ROOT)) for path in MODULES.values()} <= names
+    assert "cxone_idem/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not any(name.startswith(("tests", "examples")) for name in names)
+
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=True)
+    python = home / "bin" / "python"
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel],
+        check=True,
+        capture_output=True,
+    )
+    code = "import cxone_idem as c; print(c.Deduplicator(c.MemoryStore()).claim('k'), c.__file__)"
+    done = subprocess.run(
+        [python, "-I", "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.startswith(f"Claimed(key='k', generation=1) {home}")
