@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from cxone_idem.claims.already_done import AlreadyDone
 from cxone_idem.claims.claim import Claimed, under
@@ -19,7 +20,7 @@ from cxone_idem.sqs.item import BatchItem, serial_groups, status_of_refusal
 from cxone_idem.sqs.logs import log_message, log_no_time
 from cxone_idem.sqs.message import Message
 from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
-from cxone_idem.sqs.workers import Workers
+from cxone_idem.sqs.workers import Workers, started
 from cxone_idem.text import quoted
 
 logger = logging.getLogger("cxone_idem")
@@ -45,6 +46,8 @@ class BatchRun:
         self._committer = GroupCommitter(claims)
         self._completing: dict[HeldClaim, BatchItem] = {}
         self._prefetched: dict[BatchItem, ClaimOutcome] = {}
+        self._asked: set[str] = set()
+        """The keys that were claimed ahead, or are being."""
         self._done: dict[str, Record] = {}
         """The record of each key whose work is done, as far as this batch knows."""
         self._blocked_groups: set[str | None] = set()
@@ -58,35 +61,39 @@ class BatchRun:
         items: list[BatchItem] = []
         size = _CHUNK * self._max_workers
         try:
-            for start in range(0, len(messages), size):
-                chunk = [
-                    BatchItem(message, self._claims.config, self._invocation)
-                    for message in messages[start : start + size]
-                ]
+            chunk = self._read(messages[:size])
+            self._prefetch(chunk)
+            for start in range(size, len(messages) + size, size):
                 items += chunk
-                self._settle_chunk(chunk, last=len(items) == len(messages))
+                following = self._read(messages[start : start + size])
+                # Claimed while the handlers of this chunk run, so that they wait for no request.
+                ahead = started(partial(self._prefetch, following)) if following else None
+                try:
+                    self._settle_chunk(chunk, last=not following)
+                finally:
+                    if ahead:
+                        ahead.result()
+                chunk = following
         except BaseException:
             for item in items:
                 let_go(item.error)
             raise
         finally:
+            self._release_unstarted([*self._prefetched])
             self._note_completions()
         self._log_no_time(items)
         return [item.outcome() for item in items]
 
+    def _read(self, messages: Sequence[Message]) -> list[BatchItem]:
+        return [BatchItem(one, self._claims.config, self._invocation) for one in messages]
+
     def _settle_chunk(self, chunk: list[BatchItem], *, last: bool) -> None:
-        self._prefetch(chunk)
-        try:
-            if self._max_workers == 1:
-                self._last = chunk[-1] if last else None
-                self._settle_serially(chunk)
-            else:
-                workers = Workers(self._settle_serially, serial_groups(chunk))
-                workers.run(self._max_workers)
-        finally:
-            unused = [one for one in self._prefetched.values() if isinstance(one, HeldClaim)]
-            self._prefetched = {}
-            self._release(unused, counts=False)
+        if self._max_workers == 1:
+            self._last = chunk[-1] if last else None
+            self._settle_serially(chunk)
+        else:
+            Workers(self._settle_serially, serial_groups(chunk)).run(self._max_workers)
+        self._release_unstarted(chunk)
 
     def _prefetch(self, chunk: list[BatchItem]) -> None:
         """Claim the keys that are sure to be wanted: of the first message of each."""
@@ -95,11 +102,16 @@ class BatchRun:
         first: dict[str, BatchItem] = {}
         for item in chunk:
             blocked = item.message.group in self._blocked_groups
-            if item.status is None and not blocked and item.key not in self._done:
+            if item.status is None and not blocked and item.key not in self._asked:
                 first.setdefault(item.key, item)
+        self._asked |= set(first)
         items = [*first.values()]
         outcomes = self._claims.claim_all([item.request for item in items], self._invocation)
-        self._prefetched = dict(zip(items, outcomes, strict=True))
+        self._prefetched.update(zip(items, outcomes, strict=True))
+
+    def _release_unstarted(self, items: list[BatchItem]) -> None:
+        unused = [self._prefetched.pop(item, None) for item in items]
+        self._release([one for one in unused if isinstance(one, HeldClaim)], counts=False)
 
     def _settle_serially(self, items: list[BatchItem]) -> None:
         for item in items:
