@@ -15,18 +15,16 @@ from cxone_idem.runtime import SYSTEM, Runtime
 from cxone_idem.stores.aws_client import BoundedClient, new_client
 from cxone_idem.stores.dynamodb_batch import STATEMENTS_MAX, Batches, NoBatchesError
 from cxone_idem.stores.dynamodb_errors import (
-    CONFLICTS,
-    LASTING,
     LEAST_SECONDS,
+    Result,
     Source,
     as_store_error,
+    concerns_all,
     date_seconds,
     no_time_error,
-    read_item,
+    refusal,
 )
 from cxone_idem.stores.dynamodb_item import Layout
-
-Result = PutResult | StoreError
 
 # DynamoDB answers a PutItem in single-digit milliseconds; a second without an answer is a hundred
 # times that, so the request or its answer is lost. The SDK's 60 s outlast most Lambda time-outs.
@@ -42,7 +40,6 @@ where an invocation ends before. With 3 s, Lambda's default, a table that hangs 
 # Between attempts, at random from the half to the whole of it. A throttled table has capacity again
 # within a second, or later than most functions can wait; a conflict takes tens of milliseconds.
 _PAUSES_SECONDS = (0.1, 0.2, 0.4)
-_PUT = "PutItem"
 
 
 def create_client() -> Any:
@@ -80,7 +77,7 @@ class DynamoDBStore:
         ttl_attribute: str = "expires_at",
         runtime: Runtime = SYSTEM,
     ) -> None:
-        self._source = Source(table, Layout(partition_key, ttl_attribute), _PUT)
+        self._source = Source(table, Layout(partition_key, ttl_attribute), "PutItem")
         self._client = BoundedClient(create_client, client)
         self._batches = Batches(self._source, self._client, runtime.monotonic)
         self._runtime = runtime
@@ -163,7 +160,7 @@ class DynamoDBStore:
         for put in puts:
             result = self._put(put, budget)
             results.append(result)
-            if isinstance(result, StoreError) and _concerns_all(result):
+            if isinstance(result, StoreError) and concerns_all(result):
                 results += [
                     result.changed(outcome_unknown=False, attempts=0) for _ in puts[len(results) :]
                 ]
@@ -193,14 +190,8 @@ class DynamoDBStore:
                 " ReturnValuesOnConditionCheckFailure"
             )
             request_id = response.get("ResponseMetadata", {}).get("RequestId")
-            return StoreError(
-                problem, self._source.table, _PUT, request_id=request_id, retryable=False
-            )
-        try:
-            existing = read_item(item, put.record.partition_key, self._source)
-        except StoreError as error:
-            return error
-        return PutResult(written=False, existing=existing, date_seconds=date_seconds(response))
+            return self._source.failure(problem, request_id=request_id, retryable=False)
+        return refusal(put, item, self._source, date_seconds(response))
 
     def _parameters(self, put: ConditionalPut) -> dict[str, Any]:
         """Return what PutItem takes, and `Put` in a transaction."""
@@ -252,8 +243,3 @@ def _after(before: Result, result: Result) -> Result:
         outcome_unknown=before.outcome_unknown or result.outcome_unknown,
         attempts=before.attempts + result.attempts,
     )
-
-
-def _concerns_all(error: StoreError) -> bool:
-    """Return whether the next write would fail for the same reason, and cost the same time."""
-    return error.code not in CONFLICTS and (error.retryable or error.code in LASTING)

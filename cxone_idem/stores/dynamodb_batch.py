@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cxone_idem.errors import StoreError
 from cxone_idem.protocol.store import Budget, ConditionalPut, PutResult
 from cxone_idem.stores.aws_client import BoundedClient, NoAnswerInTimeError
 from cxone_idem.stores.dynamodb_errors import (
     LEAST_SECONDS,
+    Result,
     Source,
     as_store_error,
     date_seconds,
-    from_statement,
     no_time_error,
-    read_item,
+    refusal,
 )
-from cxone_idem.stores.dynamodb_item import Layout
-
-Result = PutResult | StoreError
+from cxone_idem.stores.dynamodb_item import OPTIONAL_ATTRIBUTES, Layout
 
 logger = logging.getLogger("cxone_idem")
 
@@ -33,8 +30,6 @@ STATEMENTS_MAX = 25
 _OPERATION = "BatchExecuteStatement"
 # Roles and engines change: what a batch could not do is tried again after so long.
 _OFF_SECONDS = 300
-# Every attribute a record can have, so that an update leaves none of an older one behind.
-_OPTIONAL = ("claimed_at_ms", "done_at_ms", "origin", "fingerprint", "result")
 _REFUSALS = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
 _WITHOUT_PARTIQL = frozenset(
     {
@@ -157,8 +152,7 @@ def _read_response(
             f"DynamoDB's answer has {count} responses, expected {len(puts)}; retrying helps if"
             " the endpoint is DynamoDB: check AWS_ENDPOINT_URL_DYNAMODB"
         )
-        unread = StoreError(problem, source.table, _OPERATION, outcome_unknown=True)
-        return [unread for _ in puts]
+        return [source.failure(problem, outcome_unknown=True) for _ in puts]
     date = date_seconds(response)
     return [
         _read_answer(put, answer, source, date) for put, answer in zip(puts, answers, strict=True)
@@ -174,20 +168,8 @@ def _read_answer(
     if not isinstance(error, dict):
         error = {"Message": repr(error)}
     if error.get("Code") not in _REFUSALS:
-        return from_statement(error, source.table, _OPERATION)
-    return _refused(put, error, source, date)
-
-
-def _refused(
-    put: ConditionalPut, error: Mapping[str, Any], source: Source, date: int | None
-) -> Result | None:
-    if error.get("Item") is None:
-        return None
-    try:
-        existing = read_item(error["Item"], put.record.partition_key, source)
-    except StoreError as failure:
-        return failure
-    return PutResult(written=False, existing=existing, date_seconds=date)
+        return as_store_error(error, source)
+    return None if error.get("Item") is None else refusal(put, error["Item"], source, date)
 
 
 def _statement(table: str, layout: Layout, put: ConditionalPut) -> dict[str, Any]:
@@ -195,7 +177,9 @@ def _statement(table: str, layout: Layout, put: ConditionalPut) -> dict[str, Any
     if put.expected_version is None:
         return {"Statement": _insert(table, tuple(item)), "Parameters": list(item.values())}
     key = item.pop(layout.partition_key)
-    absent = tuple(name for name in (*_OPTIONAL, layout.ttl_attribute) if name not in item)
+    # An update leaves none of an older record's attributes behind.
+    optional = (*OPTIONAL_ATTRIBUTES, layout.ttl_attribute)
+    absent = tuple(name for name in optional if name not in item)
     return {
         "Statement": _update(table, layout.partition_key, tuple(item), absent),
         "Parameters": [*item.values(), key, {"S": put.expected_version}],
