@@ -1,23 +1,23 @@
-"""One setting: its variable, its limits, how its text is read, and what it may be."""
+"""One setting: its variable, how its text is read, and the checks of what it may be."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 
 PREFIX = "CXONE_IDEM_"
-NAMESPACE_MAX = 255
 
+Check = Callable[[Any], str]
+"""Returns what is wrong with a value, as in "is not True or False"; empty if nothing is."""
+
+_TEXT_MAX = 255
 _SWITCH = {"true": True, "1": True, "false": False, "0": False}
 
 
-def setting(
-    default: Any, meaning: str, *, least: float = 0, most: float = 0, unit: str = "seconds"
-) -> Any:
-    """Return a dataclass field with what is said of it; without `most` it is no number."""
-    limits = {"least": least, "most": most, "unit": unit}
-    return field(default=default, metadata={"meaning": meaning, **limits})
+def setting(default: Any, meaning: str, check: Check) -> Any:
+    """Return a dataclass field with its meaning and its check."""
+    return field(default=default, metadata={"meaning": meaning, "check": check})
 
 
 def variable(setting: str) -> str:
@@ -26,7 +26,7 @@ def variable(setting: str) -> str:
 
 
 def parse(text: str, default: Any) -> Any:
-    """Return the value that `text` stands for; raise `ValueError` with what was expected."""
+    """Return the value that `text` spells; raise `ValueError` with what was expected."""
     if isinstance(default, bool):
         if text.lower() not in _SWITCH:
             expected = f"one of {', '.join(_SWITCH)}"
@@ -41,29 +41,55 @@ def parse(text: str, default: Any) -> Any:
     return text
 
 
-def is_text(value: object) -> bool:
-    """Tell whether `value` is legible text; bytes that are no UTF-8 become surrogates instead."""
-    return isinstance(value, str) and value.isprintable()
+def number(least: float, most: float, unit: str = "seconds") -> Check:
+    """Return the check of a number; it must be whole unless its unit is seconds."""
+
+    def check(value: Any) -> str:
+        is_right = (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and least <= value <= most
+            and (unit == "seconds" or value == int(value))
+        )
+        return "" if is_right else f"is not a number of {unit} from {least:,} to {most:,}"
+
+    return check
 
 
-def is_within(value: Any, limits: Mapping[str, Any]) -> bool:
-    """Tell whether `value` is a number inside the limits of its setting."""
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and limits["least"] <= value <= limits["most"]
-        and (limits["unit"] == "seconds" or value == int(value))
-    )
+def check_name(value: Any) -> str:
+    """Check the name of a table or an attribute."""
+    is_right = _is_text(value) and value
+    return "" if is_right else "is not a name of 1 to 255 printable characters"
 
 
-def is_metrics_namespace(value: object) -> bool:
-    """Tell whether CloudWatch takes `value` for the namespace of metrics."""
-    # A switch is what somebody sets who takes the setting for one.
-    return (
-        isinstance(value, str)
+def check_namespace(value: Any) -> str:
+    """Check the namespace of keys, which `#` divides from the key."""
+    is_right = _is_text(value) and "#" not in value
+    return "" if is_right else "is not a text of up to 255 printable characters without '#'"
+
+
+def check_switch(value: Any) -> str:
+    """Check a value that is on or off."""
+    return "" if isinstance(value, bool) else "is not True or False"
+
+
+def check_metrics(value: Any) -> str:
+    """Check the namespace of metrics as CloudWatch does; empty is none."""
+    is_right = (
+        _is_text(value)
         and value.isascii()
-        and value.isprintable()
-        and len(value) <= NAMESPACE_MAX
         and not value.startswith((":", "AWS/"))
+        # A switch is what somebody sets who takes the setting for one.
         and value.lower() not in _SWITCH
     )
+    if is_right or not value:
+        return ""
+    return (
+        "is not a CloudWatch namespace: up to 255 printable ASCII characters, not beginning with"
+        " ':' or 'AWS/', such as cxone_idem"
+    )
+
+
+def _is_text(value: Any) -> bool:
+    # Bytes that are no UTF-8 become surrogates in a variable, which cannot be printed.
+    return isinstance(value, str) and value.isprintable() and len(value) <= _TEXT_MAX

@@ -33,9 +33,7 @@ REQUEST_SECONDS = 2 * _TIMEOUT_SECONDS
 """How long one request may take: it waits for a connection, then for an answer.
 
 The SDK sends it once, as it would pause up to 1, 2, 4 s between attempts and knows no deadline. The
-store sends it up to 4 times: 8 s of time-outs and 0.7 s of pauses where nothing answers, and less
-where an invocation ends before. With 3 s, Lambda's default, a table that hangs takes one attempt of
-2 s, or two of 1 s, and what is left of the 2.7 s that are not kept for the answer.
+store sends it up to 4 times, and fewer where an invocation ends before.
 """
 # Between attempts, at random from the half to the whole of it. A throttled table has capacity again
 # within a second, or later than most functions can wait; a conflict takes tens of milliseconds.
@@ -121,15 +119,15 @@ class DynamoDBStore:
 
     def _send(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result]:
         """Send each write once, in as few requests as can be; find out what refused it."""
+        if len(puts) == 1 or self._batches.are_off():
+            return self._send_singly(puts, budget)
         # An item without a version needs a condition that PartiQL's UPDATE has no words for.
         versioned = [put for put in puts if put.expected_version != NO_VERSION]
-        if len(versioned) < 2 or self._batches.are_off():  # noqa: PLR2004 -- one is no batch
-            return self._send_singly(puts, budget)
+        rest = [put for put in puts if put.expected_version == NO_VERSION]
         results: dict[ConditionalPut, Result] = {}
         for start in range(0, len(versioned), STATEMENTS_MAX):
             chunk = versioned[start : start + STATEMENTS_MAX]
             results.update(zip(chunk, self._send_batch(chunk, budget), strict=True))
-        rest = [put for put in puts if put.expected_version == NO_VERSION]
         results.update(zip(rest, self._send_singly(rest, budget), strict=True))
         return [results[put] for put in puts]
 

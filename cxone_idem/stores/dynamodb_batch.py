@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -31,15 +32,7 @@ _OPERATION = "BatchExecuteStatement"
 # Roles and engines change: what a batch could not do is tried again after so long.
 _OFF_SECONDS = 300
 _REFUSALS = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
-_WITHOUT_PARTIQL = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "UnknownOperationException",
-        "ValidationError",
-        "ValidationException",
-    }
-)
+_WITHOUT_PARTIQL = re.compile("AccessDenied|UnknownOperation|Validation")
 
 
 class NoBatchesError(Exception):
@@ -66,18 +59,13 @@ class Batches:
     def put(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result | None]:
         """Write on each condition; None where only a PutItem can get a result.
 
-        A refused INSERT does not say which item refused it. So those are asked for, together, by an
-        UPDATE over their own versions: that is refused with the item that is stored, or carried out
-        where the write had landed before.
-
         Raises `NoBatchesError` if that cannot be done here, but single writes perhaps can.
         """
         results = self._send(puts, budget)
         unknown = [n for n, result in enumerate(results) if result is None]
         if len(unknown) > 1 and self._updates_return_items:
-            for n, result in zip(
-                unknown, self._ask([puts[n] for n in unknown], budget), strict=True
-            ):
+            asked = self._ask([puts[n] for n in unknown], budget)
+            for n, result in zip(unknown, asked, strict=True):
                 results[n] = result
         return results
 
@@ -97,6 +85,10 @@ class Batches:
         )
 
     def _ask(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result | None]:
+        """Ask for the items that refused an INSERT, by an UPDATE over the writes' own versions.
+
+        It is refused with the item that is stored, or carried out where the write had landed.
+        """
         over = [ConditionalPut(put.record, put.record.version) for put in puts]
         try:
             results = self._send(over, budget)
@@ -112,24 +104,20 @@ class Batches:
         ]
 
     def _send(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result | None]:
-        """Send one request; None is a refusal without its item.
-
-        Raises `NoBatchesError` if that cannot be done here, but single writes perhaps can.
-        """
+        """Send one request; None is a refusal without its item."""
         left_seconds = budget.seconds_left()
         if left_seconds < LEAST_SECONDS:
             return [no_time_error(self._source) for _ in puts]
         table, layout, _ = self._source
+        statements = [_statement(table, layout, put) for put in puts]
         try:
             response = self._client.send(
-                "batch_execute_statement",
-                left_seconds,
-                Statements=[_statement(table, layout, put) for put in puts],
+                "batch_execute_statement", left_seconds, Statements=statements
             )
         except Exception as error:
             failure = as_store_error(error, self._source, self._client.attempts)
             known = isinstance(error, (BotoCoreError, NoAnswerInTimeError)) or (
-                isinstance(error, ClientError) and failure.code not in _WITHOUT_PARTIQL
+                isinstance(error, ClientError) and not _WITHOUT_PARTIQL.match(failure.code or "")
             )
             if known:
                 return [failure for _ in puts]
@@ -154,9 +142,8 @@ def _read_response(
         )
         return [source.failure(problem, outcome_unknown=True) for _ in puts]
     date = date_seconds(response)
-    return [
-        _read_answer(put, answer, source, date) for put, answer in zip(puts, answers, strict=True)
-    ]
+    each = zip(puts, answers, strict=True)
+    return [_read_answer(put, answer, source, date) for put, answer in each]
 
 
 def _read_answer(
