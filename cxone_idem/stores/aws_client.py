@@ -40,10 +40,7 @@ def new_client(service: str, config: ClientConfig, session: Any = None) -> Any:
 
 
 class ProcessClient:
-    """A client that a forked child does not inherit, unless it is the user's own.
-
-    Parent and child would read each other's answers from a connection that both have open.
-    """
+    """A client that a forked child does not inherit, unless it is the user's own."""
 
     def __init__(self, create: Callable[[], Any], own: Any = None) -> None:
         self._create = create if own is None else lambda: own
@@ -52,6 +49,7 @@ class ProcessClient:
 
     def __call__(self) -> Any:
         """Return the client of this process."""
+        # Parent and child would read each other's answers from a connection that both have open.
         if os.getpid() != self._process:
             self._client, self._process = self._create(), os.getpid()
         return self._client
@@ -65,10 +63,7 @@ class BoundedClient:
         self.attempts, self._request_seconds = _limits(self._client())
 
     def send(self, method: str, left_seconds: float, **parameters: Any) -> Any:
-        """Return the answer to one request; raise what the SDK raises.
-
-        Raises `NoAnswerInTimeError` after `left_seconds` without an answer.
-        """
+        """Return the answer to one request; raise what the SDK or `answer_within` raises."""
         request = partial(getattr(self._client(), method), **parameters)
         if left_seconds >= self._request_seconds:
             return request()
@@ -94,10 +89,9 @@ def answer_within(seconds: float, request: Callable[[], Any]) -> Any:
             outcome["error"] = error
         ended.set()
 
+    in_context = partial(copy_context().run, run)
     try:
-        Thread(
-            target=copy_context().run, args=(run,), name="cxone_idem-request", daemon=True
-        ).start()
+        Thread(target=in_context, name="cxone_idem-request", daemon=True).start()
     except RuntimeError:  # no thread to be had
         return request()
     if not ended.wait(seconds):
@@ -112,9 +106,7 @@ def _limits(client: Any) -> tuple[int, float]:
     config = getattr(getattr(client, "meta", None), "config", None)
     retries = getattr(config, "retries", None) or {}
     attempts = retries.get("total_max_attempts", _SDK_ATTEMPTS)
-    one_seconds = sum(
-        getattr(config, name, None) or _SDK_TIMEOUT_SECONDS
-        for name in ("connect_timeout", "read_timeout")
-    )
+    timeouts = (getattr(config, name, None) for name in ("connect_timeout", "read_timeout"))
+    one_seconds = sum(each or _SDK_TIMEOUT_SECONDS for each in timeouts)
     pauses_seconds = sum(min(2**retry, _SDK_PAUSE_SECONDS) for retry in range(attempts - 1))
     return attempts, attempts * one_seconds + pauses_seconds

@@ -26,8 +26,8 @@ from cxone_idem.stores.dynamodb_errors import (
 )
 from cxone_idem.stores.dynamodb_item import Layout
 
-# DynamoDB answers a PutItem in single-digit milliseconds; a second without an answer is a hundred
-# times that, so the request or its answer is lost. The SDK's 60 s outlast most Lambda time-outs.
+# DynamoDB answers a PutItem in single-digit milliseconds; after a hundred times that, the request
+# or its answer is lost. The SDK's 60 s outlast most Lambda time-outs.
 _TIMEOUT_SECONDS = 1
 REQUEST_SECONDS = 2 * _TIMEOUT_SECONDS
 """How long one request may take: it waits for a connection, then for an answer.
@@ -102,10 +102,15 @@ class DynamoDBStore:
         """
         results = self._send(puts, budget)
         for pause_seconds in _PAUSES_SECONDS[: budget.attempts - 1]:
-            # Last first: one that fails again and again must not keep the others from their turn.
-            again = [n for n, one in enumerate(results) if _is_worth_a_retry(one, budget)][::-1]
+            again = [
+                n
+                for n, one in enumerate(results)
+                if isinstance(one, StoreError) and one.retryable and one.attempts < budget.attempts
+            ]
             if not again or not self._pause(pause_seconds, budget):
                 break
+            # Last first: one that fails again and again must not keep the others from their turn.
+            again.reverse()
             for n, result in zip(again, self._send([puts[n] for n in again], budget), strict=True):
                 results[n] = _after(results[n], result)
         return results
@@ -193,13 +198,12 @@ class DynamoDBStore:
 
     def _parameters(self, put: ConditionalPut) -> dict[str, Any]:
         """Return what PutItem takes, and `Put` in a transaction."""
-        table, layout, _ = self._source
-        return {
-            "TableName": table,
-            "Item": layout.to_item(put.record),
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            **_condition(put.expected_version, layout.partition_key),
-        }
+        layout = self._source.layout
+        parameters = _condition(put.expected_version, layout.partition_key)
+        parameters["TableName"] = self._source.table
+        parameters["Item"] = layout.to_item(put.record)
+        parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        return parameters
 
     def _pause(self, seconds: float, budget: Budget) -> bool:
         """Pause before another attempt; return False if there is no time for both."""
@@ -227,10 +231,6 @@ def _condition(expected_version: str | None, partition_key: str) -> dict[str, An
         "ExpressionAttributeNames": {"#version": "version"},
         "ExpressionAttributeValues": {":expected": {"S": expected_version}},
     }
-
-
-def _is_worth_a_retry(result: Result, budget: Budget) -> bool:
-    return isinstance(result, StoreError) and result.retryable and result.attempts < budget.attempts
 
 
 def _after(before: Result, result: Result) -> Result:
