@@ -10,7 +10,7 @@ from cxone_idem.errors import ResultMissingError
 from cxone_idem.text import kind_of, quoted
 
 # An item holds 400 KB (Developer Guide, "Quotas and limits"), and a refused claim costs write units
-# by the size of what stands there ("Working with items"): at 256 KB, as much as an event was long
+# by the size of what is stored ("Working with items"): at 256 KB, as much as an event was long
 # allowed to hold, a partition's 1,000 units a second still answer three duplicates of one key.
 RESULT_MAX_BYTES = 256 * 1024
 

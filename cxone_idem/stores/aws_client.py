@@ -17,6 +17,9 @@ from cxone_idem.errors import ConfigError
 if TYPE_CHECKING:
     from botocore.config import Config as ClientConfig
 
+LEAST_SECONDS = 0.05
+"""The least time that a request is worth sending in: a healthy round trip takes a tenth of it."""
+
 # Of a client that does not say otherwise: the attempts of its SDK, the time-outs that botocore
 # waits for by default, and the longest of its pauses in standard mode.
 _SDK_ATTEMPTS = 4
@@ -63,15 +66,21 @@ class BoundedClient:
         self.attempts, self._request_seconds = _limits(self._client())
 
     def send(self, method: str, left_seconds: float, **parameters: Any) -> Any:
-        """Return the answer to one request; raise what the SDK or `answer_within` raises."""
-        request = partial(getattr(self._client(), method), **parameters)
+        """Return the answer to one request; raise what the SDK raises, or `NoAnswerInTimeError`."""
+        if left_seconds < LEAST_SECONDS:
+            raise NotSentError
+        request = getattr(self._client(), method)
         if left_seconds >= self._request_seconds:
-            return request()
-        return answer_within(left_seconds, request)
+            return request(**parameters)
+        return answer_within(left_seconds, partial(request, **parameters))
 
 
 class NoAnswerInTimeError(Exception):
     """A request was not answered in the time there was. It may be carried out all the same."""
+
+
+class NotSentError(NoAnswerInTimeError):
+    """A request was not sent for want of time."""
 
 
 def answer_within(seconds: float, request: Callable[[], Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.config import Config as ClientConfig
@@ -12,16 +12,14 @@ from cxone_idem.errors import StoreError
 from cxone_idem.protocol.store import NO_DEADLINE, Budget, ConditionalPut, PutResult
 from cxone_idem.record import NO_VERSION, Record
 from cxone_idem.runtime import SYSTEM, Runtime
-from cxone_idem.stores.aws_client import BoundedClient, new_client
+from cxone_idem.stores.aws_client import LEAST_SECONDS, BoundedClient, new_client
 from cxone_idem.stores.dynamodb_batch import STATEMENTS_MAX, Batches, NoBatchesError
 from cxone_idem.stores.dynamodb_errors import (
-    LEAST_SECONDS,
     Result,
     Source,
     as_store_error,
     concerns_all,
     date_seconds,
-    no_time_error,
     refusal,
 )
 from cxone_idem.stores.dynamodb_item import Layout
@@ -172,29 +170,15 @@ class DynamoDBStore:
 
     def _put(self, put: ConditionalPut, budget: Budget) -> Result:
         left_seconds = budget.seconds_left()
-        if left_seconds < LEAST_SECONDS:
-            return no_time_error(self._source)
         try:
             response = self._client.send("put_item", left_seconds, **self._parameters(put))
         except Exception as error:  # noqa: BLE001 -- a hook may raise anything, and the write may have landed
             response = getattr(error, "response", None) or {}
             code = response.get("Error", {}).get("Code")
             if isinstance(error, ClientError) and code == "ConditionalCheckFailedException":
-                return self._refused(put, response)
+                return refusal(put, response, self._source, date_seconds(response))
             return as_store_error(error, self._source, self._client.attempts)
         return PutResult(written=True, date_seconds=date_seconds(response))
-
-    def _refused(self, put: ConditionalPut, response: Mapping[str, Any]) -> Result:
-        item = response.get("Item")
-        if item is None and put.expected_version is None:
-            problem = (
-                "the refused write came back without the item that refused it; retrying does not"
-                " help: use botocore 1.34 or newer, and an engine that knows"
-                " ReturnValuesOnConditionCheckFailure"
-            )
-            request_id = response.get("ResponseMetadata", {}).get("RequestId")
-            return self._source.failure(problem, request_id=request_id, retryable=False)
-        return refusal(put, item, self._source, date_seconds(response))
 
     def _parameters(self, put: ConditionalPut) -> dict[str, Any]:
         """Return what PutItem takes, and `Put` in a transaction."""

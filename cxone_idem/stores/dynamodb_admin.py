@@ -34,7 +34,7 @@ class StoredRecord(NamedTuple):
 
     record: Record | None
     date_seconds: int | None
-    """Epoch seconds of the store's clock, cut to whole ones; None if it tells none."""
+    """Epoch seconds of the store's clock, cut to whole ones; None if it gives none."""
 
 
 class _Table:

@@ -13,12 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cxone_idem.protocol.store import Budget, ConditionalPut, PutResult
 from cxone_idem.stores.aws_client import BoundedClient, NoAnswerInTimeError
 from cxone_idem.stores.dynamodb_errors import (
-    LEAST_SECONDS,
     Result,
     Source,
     as_store_error,
     date_seconds,
-    no_time_error,
     refusal,
 )
 from cxone_idem.stores.dynamodb_item import OPTIONAL_ATTRIBUTES, Layout
@@ -105,10 +103,8 @@ class Batches:
 
     def _send(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result | None]:
         """Send one request; None is a refusal without its item."""
-        left_seconds = budget.seconds_left()
-        if left_seconds < LEAST_SECONDS:
-            return [no_time_error(self._source) for _ in puts]
         table, layout, _ = self._source
+        left_seconds = budget.seconds_left()
         statements = [_statement(table, layout, put) for put in puts]
         try:
             response = self._client.send(
@@ -156,7 +152,7 @@ def _read_answer(
         error = {"Message": repr(error)}
     if error.get("Code") not in _REFUSALS:
         return as_store_error(error, source)
-    return None if error.get("Item") is None else refusal(put, error["Item"], source, date)
+    return None if error.get("Item") is None else refusal(put, error, source, date)
 
 
 def _statement(table: str, layout: Layout, put: ConditionalPut) -> dict[str, Any]:

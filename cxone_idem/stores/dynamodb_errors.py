@@ -19,14 +19,11 @@ from botocore.exceptions import (
 from cxone_idem.errors import StoreError
 from cxone_idem.protocol.store import ConditionalPut, PutResult
 from cxone_idem.record import Record
-from cxone_idem.stores.aws_client import NoAnswerInTimeError
+from cxone_idem.stores.aws_client import NoAnswerInTimeError, NotSentError
 from cxone_idem.stores.dynamodb_item import ForeignItemError, Layout
 from cxone_idem.text import legible, quoted
 
 Result = PutResult | StoreError
-
-LEAST_SECONDS = 0.05
-"""The least time that a request is worth sending in: a healthy round trip takes a tenth of it."""
 
 
 class Source(NamedTuple):
@@ -56,8 +53,19 @@ def _epoch_seconds(date: str) -> int | None:
         return None
 
 
-def refusal(put: ConditionalPut, item: Any, source: Source, date: int | None) -> Result:
-    """Return the result of a write that `item` refused, or that found none."""
+def refusal(
+    put: ConditionalPut, answer: Mapping[str, Any], source: Source, date: int | None
+) -> Result:
+    """Return the result of a write that was refused by an item, or for want of one."""
+    item = answer.get("Item")
+    if item is None and put.expected_version is None:
+        problem = (
+            "the refused write came back without the item that refused it; retrying does not help:"
+            " use botocore 1.34 or newer, and an engine that knows"
+            " ReturnValuesOnConditionCheckFailure"
+        )
+        request_id = answer.get("ResponseMetadata", {}).get("RequestId")
+        return source.failure(problem, request_id=request_id, retryable=False)
     try:
         existing = read_item(item, put.record.partition_key, source)
     except StoreError as error:
@@ -168,15 +176,6 @@ def concerns_all(error: StoreError) -> bool:
     return error.retryable or re.match(f"{_MISSING}|{_FORBIDDEN}", code) is not None
 
 
-def no_time_error(source: Source) -> StoreError:
-    """Return the failure of a request that was not sent for want of time."""
-    problem = (
-        "the invocation ends too soon for another request; retrying helps, at the next delivery:"
-        " raise the function's time-out if this goes on"
-    )
-    return source.failure(problem, attempts=0)
-
-
 def as_store_error(
     error: Exception | Mapping[str, Any], source: Source, attempts: int = 1
 ) -> StoreError:
@@ -217,6 +216,12 @@ def _unanswered(error: Exception, source: Source, attempts: int) -> StoreError:
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         problem = f"{error}; retrying does not help: give the consumer a role or credentials"
         return source.failure(problem, retryable=False)
+    if isinstance(error, NotSentError):
+        problem = (
+            "the invocation ends too soon for another request; retrying helps, at the next"
+            " delivery: raise the function's time-out if this goes on"
+        )
+        return source.failure(problem, attempts=0)
     if isinstance(error, (ConnectionError, HTTPClientError, NoAnswerInTimeError)):
         why = str(error) or "no answer in the time that is left of the invocation"
         problem = (

@@ -13,12 +13,7 @@ Item = dict[str, Any]
 
 # The fields of a record and of an origin that are stored under their own names, and their types.
 _REQUIRED = (("version", "S"), ("generation", "N"), ("lease_until_ms", "N"))
-_OPTIONAL = (
-    ("claimed_at_ms", "N"),
-    ("done_at_ms", "N"),
-    ("fingerprint", "S"),
-    ("result", "S"),
-)
+_OPTIONAL = (("claimed_at_ms", "N"), ("done_at_ms", "N"), ("fingerprint", "S"), ("result", "S"))
 _ORIGIN = tuple(
     (field.name, "N" if field.name in {"receive_count", "sent_at_ms"} else "S")
     for field in fields(Origin)
