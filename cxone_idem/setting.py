@@ -41,55 +41,45 @@ def parse(text: str, default: Any) -> Any:
     return text
 
 
+def _is_text(value: Any) -> bool:
+    # Bytes that are no UTF-8 become surrogates in a variable, which cannot be printed.
+    return isinstance(value, str) and value.isprintable() and len(value) <= _TEXT_MAX
+
+
+def _is_metrics_namespace(value: Any) -> bool:
+    if not _is_text(value) or not value.isascii():
+        return False
+    # A switch is what somebody sets who takes the setting for one.
+    return not value.startswith((":", "AWS/")) and value.lower() not in _SWITCH
+
+
+def _must_be(expected: str, is_right: Callable[[Any], object]) -> Check:
+    return lambda value: "" if is_right(value) else f"is not {expected}"
+
+
 def number(least: float, most: float, unit: str = "seconds") -> Check:
     """Return the check of a number; it must be whole unless its unit is seconds."""
-
-    def check(value: Any) -> str:
-        is_right = (
+    return _must_be(
+        f"a number of {unit} from {least:,} to {most:,}",
+        lambda value: (
             isinstance(value, (int, float))
             and not isinstance(value, bool)
             and least <= value <= most
             and (unit == "seconds" or value == int(value))
-        )
-        return "" if is_right else f"is not a number of {unit} from {least:,} to {most:,}"
-
-    return check
-
-
-def check_name(value: Any) -> str:
-    """Check the name of a table or an attribute."""
-    is_right = _is_text(value) and value
-    return "" if is_right else "is not a name of 1 to 255 printable characters"
-
-
-def check_namespace(value: Any) -> str:
-    """Check the namespace of keys, which `#` divides from the key."""
-    is_right = _is_text(value) and "#" not in value
-    return "" if is_right else "is not a text of up to 255 printable characters without '#'"
-
-
-def check_switch(value: Any) -> str:
-    """Check a value that is on or off."""
-    return "" if isinstance(value, bool) else "is not True or False"
-
-
-def check_metrics(value: Any) -> str:
-    """Check the namespace of metrics as CloudWatch does; empty is none."""
-    is_right = (
-        _is_text(value)
-        and value.isascii()
-        and not value.startswith((":", "AWS/"))
-        # A switch is what somebody sets who takes the setting for one.
-        and value.lower() not in _SWITCH
-    )
-    if is_right or not value:
-        return ""
-    return (
-        "is not a CloudWatch namespace: up to 255 printable ASCII characters, not beginning with"
-        " ':' or 'AWS/', such as cxone_idem"
+        ),
     )
 
 
-def _is_text(value: Any) -> bool:
-    # Bytes that are no UTF-8 become surrogates in a variable, which cannot be printed.
-    return isinstance(value, str) and value.isprintable() and len(value) <= _TEXT_MAX
+check_name = _must_be(
+    "a name of 1 to 255 printable characters", lambda value: _is_text(value) and value
+)
+check_namespace = _must_be(
+    "a text of up to 255 printable characters without '#'",
+    lambda value: _is_text(value) and "#" not in value,
+)
+check_switch = _must_be("True or False", lambda value: isinstance(value, bool))
+check_metrics = _must_be(
+    "a CloudWatch namespace: up to 255 printable ASCII characters, not beginning with ':' or"
+    " 'AWS/', such as cxone_idem",
+    lambda value: not value or _is_metrics_namespace(value),
+)
