@@ -18,20 +18,17 @@ def parse_envelope(body: Any, parse_float: Callable[[str], Any] | None = None) -
     """Return the event in an SQS message's body; raise `KeyMissingError` if there is none."""
     try:
         envelope = json.loads(body, parse_float=parse_float)
+        found = kind_of(envelope)
     except (TypeError, ValueError, RecursionError) as error:
         # A ValueError's text gives the position and never the payload.
-        message = (
-            f"the event has no key, as its body is not JSON ({error}); retrying does not help:"
-            " send an EventBridge event"
-        )
-        raise KeyMissingError(message) from None
-    if not isinstance(envelope, dict):
-        message = (
-            f"the event has no key, as its body is {kind_of(envelope)}, expected a JSON object;"
-            " retrying does not help: send an EventBridge event"
-        )
-        raise KeyMissingError(message)
-    return envelope
+        envelope, found = None, f"not JSON ({error})"
+    if isinstance(envelope, dict):
+        return envelope
+    message = (
+        f"the event has no key, as its body is {found}, expected a JSON object; retrying does not"
+        " help: send an EventBridge event"
+    )
+    raise KeyMissingError(message)
 
 
 def parse_exactly(body: Any) -> dict[str, Any]:
