@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from cxone_idem.cli.output import (
     Exit,
@@ -21,17 +19,17 @@ from cxone_idem.cli.output import (
 )
 from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
+from cxone_idem.doctor.check import Status
 from cxone_idem.doctor.examination import Examination
-from cxone_idem.doctor.facts import Status
+from cxone_idem.text import legible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxone_idem.doctor.facts import Finding
+    from cxone_idem.doctor.check import Finding
 
-_DEFAULT_BUS = "default"
 _COLUMNS = ("status", "check", "subject", "what", "why", "fix")
-_STYLES = {Status.WRONG: "bold red", Status.ADVICE: "yellow", Status.UNKNOWN: "magenta"}
+_COLOURS = {Status.WRONG: "red", Status.ADVICE: "yellow", Status.UNKNOWN: "magenta"}
 
 
 @click.command("doctor")
@@ -40,16 +38,7 @@ _STYLES = {Status.WRONG: "bold red", Status.ADVICE: "yellow", Status.UNKNOWN: "m
 @click.option("--table", "tables", multiple=True, help="A table, by name; its key is as set here.")
 @click.option("--rule", "rules", multiple=True, help="A rule, by name, or by its bus and /name.")
 @json_option
-@click.pass_context
-def examine(  # noqa: PLR0913 -- one for each option
-    ctx: click.Context,
-    *,
-    functions: Sequence[str],
-    queues: Sequence[str],
-    tables: Sequence[str],
-    rules: Sequence[str],
-    as_json: bool,
-) -> None:
+def examine(*, as_json: bool, **starts: Sequence[str]) -> Exit:
     """Read a deployed pipeline; report what is wrong, why it matters, and the fix.
 
     From a function it finds the table, the queues, the rules and the role; from a queue or a rule
@@ -57,11 +46,11 @@ def examine(  # noqa: PLR0913 -- one for each option
     as unknown. Prints what is not as it should be; with --json all that was looked at. Ends with
     FOUND if anything is wrong, else with UNSURE if a check could not be made.
     """
-    if not (functions or queues or tables or rules):
+    if not any(starts.values()):
         message = "say where to start: --function, --queue, --table or --rule"
         raise click.UsageError(message)
     examination = Examination(Account())
-    _examine_all(examination, functions, queues, tables, rules)
+    _examine_all(examination, **starts)
     findings = examination.findings
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -70,11 +59,11 @@ def examine(  # noqa: PLR0913 -- one for each option
     count = Counter(finding.status for finding in findings)
     counts = ", ".join(f"{count[status]} {status.value}" for status in Status)
     print_status(f"{len(findings)} checks: {counts}")
-    if examination.missing & {*functions, *queues, *tables, *rules}:
-        ctx.exit(Exit.NOT_FOUND)
+    if any(examination.missing.intersection(names) for names in starts.values()):
+        return Exit.NOT_FOUND
     if count[Status.WRONG]:
-        ctx.exit(Exit.FOUND)
-    ctx.exit(Exit.UNSURE if count[Status.UNKNOWN] else Exit.OK)
+        return Exit.FOUND
+    return Exit.UNSURE if count[Status.UNKNOWN] else Exit.OK
 
 
 def _examine_all(
@@ -91,8 +80,7 @@ def _examine_all(
     for name in queues:
         examination.queue(name, here)
     for name in rules:
-        bus, _, rule = name.rpartition("/")
-        examination.rule(rule, bus or _DEFAULT_BUS, here)
+        examination.rule(name, here)
     for name in tables:
         examination.table(replace(here, table=name))
 
@@ -104,12 +92,11 @@ def _print(findings: Sequence[Finding]) -> None:
         if rows:
             print_table(_COLUMNS, rows)
         return
-    paragraphs = Table.grid(padding=(0, 2))
+    width = shutil.get_terminal_size().columns
     for each in findings:
-        style = _STYLES[each.status]
-        paragraphs.add_row(Text(each.status, style), Text(f"{each.check}, {each.subject}", "bold"))
+        status = click.style(f"{each.status.value:8}", _COLOURS[each.status], bold=True)
+        click.echo(status + click.style(f"{each.check}, {each.subject}", bold=True))
         for name, text in (("", each.what), ("why", each.why), ("fix", each.fix)):
             if text:
-                paragraphs.add_row(Text(name, "dim"), Text(text))
-        paragraphs.add_row()
-    Console().print(paragraphs)
+                click.echo(click.wrap_text(legible(text), width, f"{name:8}", " " * 8))
+        click.echo()

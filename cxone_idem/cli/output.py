@@ -7,7 +7,7 @@ import sys
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
@@ -86,6 +86,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def print_status(message: str) -> None:
     """Print a message to stderr, apart from the data."""
     click.echo(message, err=True)
+
+
+def refuse(reason: str) -> NoReturn:
+    """End the command: nothing is changed, and stderr says why."""
+    print_status(f"refused: {reason}")
+    raise click.exceptions.Exit(Exit.REFUSED)
 
 
 def describe(record: Record, now_ms: int) -> list[tuple[str, str]]:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from cxone_idem.doctor.event_source import check_event_source, check_visibility
-from cxone_idem.doctor.facts import Check, EventSource, Finding, Function, Unread, last_name
-from cxone_idem.doctor.function import check_function, settings_of
-from cxone_idem.doctor.queue import check_queue
-from cxone_idem.doctor.reading import (
-    read_event_sources,
+from cxone_idem.doctor.account import Account, fact
+from cxone_idem.doctor.check import Facts, Finding, Status, UnreadError, examine, last_name
+from cxone_idem.doctor.function import (
+    CONFIG_CHECKS,
+    ENVIRONMENT_CHECKS,
+    MISTAKE_CHECKS,
     read_function,
-    read_queue,
-    read_rule,
-    read_table,
-    rules_to,
 )
+from cxone_idem.doctor.mapping import DELIVERY_CHECKS, MAPPING_CHECKS, delivery, read_mappings
+from cxone_idem.doctor.queue import QUEUE_CHECKS, read_queue
 from cxone_idem.doctor.role import check_role
-from cxone_idem.doctor.rule import check_rule
-from cxone_idem.doctor.table import check_table
+from cxone_idem.doctor.rule import NO_RULE_CHECKS, RULE_CHECKS, TARGET_CHECKS, read_rule, rules_to
+from cxone_idem.doctor.table import TABLE_CHECKS, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cxone_idem.config import Config
-    from cxone_idem.doctor.account import Account
 
 
 class Examination:
@@ -39,138 +37,122 @@ class Examination:
 
     def function(self, name: str) -> None:
         """Examine a function, its role and table, and all that sends to it."""
-        function = read_function(self._account, name)
-        if isinstance(function, Unread):
-            self._unread("function", name, function)
-        elif self._is_new(function.arn):
-            self._whole_function(function)
+        function = self._part("function", name, read_function)
+        if not function or not self._is_new(function.FunctionArn):
+            return
+        subject = function.subject
+        self._settings(function)
+        config = self._read("table", subject, lambda: function.config)
+        if config:
+            self.table(config)
+        of = {"FunctionName": function.FunctionArn}
+        mappings = self._read("mappings", subject, lambda: read_mappings(self._account, **of)) or []
+        for mapping in mappings:
+            self._mapping(mapping, function)
+        queue_arns = [mapping.EventSourceArn for mapping in mappings]
+        self._rules([*queue_arns, function.FunctionArn])
+        self.findings += check_role(self._account, function, queue_arns)
 
     def queue(self, name: str, config: Config) -> None:
         """Examine a queue, the functions behind it, and the rules that send to it.
 
         `config` is what its consumer works with, if that is no Lambda function.
         """
-        queue = read_queue(self._account, name)
-        if isinstance(queue, Unread):
-            self._unread("queue", name, queue)
+        queue = self._part("queue", name, read_queue, config)
+        if not queue:
             return
-        sources = read_event_sources(self._account, EventSourceArn=queue.arn)
-        if isinstance(sources, Unread):
-            self._unread("mappings", queue.arn, sources)
-            sources = ()
-        for source in sources:
-            self.function(source.function_arn)
-        if not sources and self._is_new(queue.arn):
-            self.findings += check_queue(queue, config.retention_seconds)
+        of = {"EventSourceArn": queue.arn}
+        mappings = self._read("mappings", queue.subject, lambda: read_mappings(self._account, **of))
+        for mapping in mappings or ():
+            self.function(mapping.FunctionArn)
+        if not mappings and self._is_new(queue.arn):
+            self.findings += examine(queue, QUEUE_CHECKS)
             self._rules([queue.arn])
 
-    def rule(self, name: str, bus: str, config: Config) -> None:
+    def rule(self, name: str, config: Config) -> None:
         """Examine a rule, and the queues and functions that it sends to."""
-        rule = read_rule(self._account, name, bus)
-        if isinstance(rule, Unread):
-            self._unread("rule", name, rule)
-            return
-        if self._is_new(f"{bus}/{name}"):
-            self.findings += check_rule(rule)
-        for target in () if isinstance(rule.targets, Unread) else rule.targets:
-            if ":sqs:" in target.arn:
-                self.queue(target.arn, config)
-            elif ":lambda:" in target.arn:
-                self.function(target.arn)
+        for target in self._rule(name):
+            if ":sqs:" in target.Arn:
+                self.queue(target.Arn, config)
+            elif ":lambda:" in target.Arn:
+                self.function(target.Arn)
 
     def table(self, config: Config) -> None:
         """Examine the table that settings name."""
         if not self._is_new(f"table {config.table}"):
             return
-        table = read_table(self._account, config)
-        if isinstance(table, Unread) and table.absent:
-            self.missing.add(config.table)
-        self.findings += check_table(table, config)
+        table = self._part("table", config.table, lambda *_: read_table(self._account, config))
+        if table:
+            self.findings += examine(table, TABLE_CHECKS)
 
-    def _whole_function(self, function: Function) -> None:
-        self.findings += check_function(function)
-        config = settings_of(function)
-        if isinstance(config, Unread):
-            self.findings.append(Check("table", f"function {function.name}").unknown(config))
-        else:
-            self.table(config)
-        sources = read_event_sources(self._account, FunctionName=function.arn)
-        if isinstance(sources, Unread):
-            self._unread("mappings", function.name, sources)
-            sources = ()
-        for source in sources:
-            self._source(source, function, config)
-        queue_arns = [source.queue_arn for source in sources]
-        self._rules([*queue_arns, function.arn])
-        self._role(function, config, queue_arns)
-
-    def _source(self, source: EventSource, function: Function, config: Config | Unread) -> None:
-        self.findings += check_event_source(source)
-        queue = read_queue(self._account, source.queue_arn)
-        if isinstance(queue, Unread):
-            self._unread("queue", source.queue_arn, queue)
+    def _settings(self, function: Facts) -> None:
+        mistakes = self._read("settings", function.subject, lambda: function.mistakes)
+        if mistakes is None:
             return
-        self.findings += check_visibility(source, queue, function)
+        for mistake in mistakes or ["none"]:
+            facts = Facts(subject=function.subject, mistake=mistake)
+            self.findings += examine(facts, MISTAKE_CHECKS)
+        self.findings += examine(function, ENVIRONMENT_CHECKS)
+        if not mistakes:
+            self.findings += examine(function, CONFIG_CHECKS)
+
+    def _mapping(self, mapping: Facts, function: Facts) -> None:
+        self.findings += examine(mapping, MAPPING_CHECKS)
+        config = fact(lambda: function.config)
+        queue = self._part("queue", mapping.EventSourceArn, read_queue, config)
+        if not queue:
+            return
+        self.findings += examine(delivery(mapping, queue, function), DELIVERY_CHECKS)
         if self._is_new(queue.arn):
-            kept = config if isinstance(config, Unread) else config.retention_seconds
-            self.findings += check_queue(queue, kept)
+            self.findings += examine(queue, QUEUE_CHECKS)
 
     def _rules(self, arns: Sequence[str]) -> None:
-        check = Check("rules", " and ".join(last_name(arn) for arn in arns))
-        found = rules_to(self._account, arns)
-        if isinstance(found, Unread):
-            self.findings.append(check.unknown(found))
-            return
-        if not found:
-            self.findings.append(
-                check.advice(
-                    "no EventBridge rule of this account and region sends there",
-                    "if events should come by a rule, none do",
-                    "create the rule, or leave it if they come another way",
-                )
-            )
-        for name, bus in found:
-            if not self._is_new(f"{bus}/{name}"):
-                continue
-            rule = read_rule(self._account, name, bus)
-            if isinstance(rule, Unread):
-                self._unread("rule", name, rule)
-            else:
-                self.findings += check_rule(rule)
+        subject = " and ".join(last_name(arn) for arn in arns)
+        names = self._read("rules", subject, lambda: rules_to(self._account, arns))
+        for name in names or ():
+            self._rule(name)
+        if names == []:
+            self.findings += examine(Facts(subject=subject), NO_RULE_CHECKS)
 
-    def _role(self, function: Function, config: Config | Unread, queue_arns: Sequence[str]) -> None:
-        self.findings += check_role(
-            self._account,
-            function.role_arn,
-            config if isinstance(config, Unread) else _table_arn(function, config),
-            queue_arns,
-            aligns_visibility=not isinstance(config, Unread) and config.align_visibility,
-        )
+    def _rule(self, name: str) -> Sequence[Facts]:
+        """Examine a rule, unless it was; return its targets."""
+        rule = self._part("rule", name, read_rule)
+        if not rule:
+            return ()
+        if self._is_new(rule.subject):
+            self.findings += examine(rule, RULE_CHECKS)
+            check = TARGET_CHECKS[0].name
+            for target in self._read(check, rule.subject, lambda: rule.targets) or ():
+                self.findings += examine(target, TARGET_CHECKS)
+        targets: Sequence[Facts] | UnreadError = fact(lambda: rule.targets)
+        return () if isinstance(targets, UnreadError) else targets
+
+    def _part(self, kind: str, name: str, read: Callable[..., Facts], *how: Any) -> Facts:
+        """Return the facts of a part; none, with a finding that says why, if it cannot be read."""
+        try:
+            return read(self._account, name, *how)
+        except UnreadError as unread:
+            finding = unread.finding(kind, f"{kind} {last_name(name)}")
+            if unread.absent:
+                self.missing.add(name)
+                finding = replace(
+                    finding,
+                    status=Status.WRONG,
+                    why="what is not there cannot process an event",
+                    fix="create it, or check the name, the account and the region",
+                )
+            self.findings.append(finding)
+            return Facts()
+
+    def _read(self, check: str, subject: str, read: Callable[[], Any]) -> Any:
+        """Return what is read; None, with a finding that says why, if it cannot be."""
+        try:
+            return read()
+        except UnreadError as unread:
+            self.findings.append(unread.finding(check, subject))
+            return None
 
     def _is_new(self, thing: str) -> bool:
-        if thing in self._seen:
-            return False
+        new = thing not in self._seen
         self._seen.add(thing)
-        return True
-
-    def _unread(self, kind: str, name: str, unread: Unread) -> None:
-        check = Check(kind, f"{kind} {last_name(name)}")
-        if not unread.absent:
-            self.findings.append(check.unknown(unread))
-            return
-        self.missing.add(name)
-        self.findings.append(
-            check.wrong(
-                unread.why,
-                "what is not there cannot process an event",
-                "create it, or check the name, the account and the region",
-            )
-        )
-
-
-def _table_arn(function: Function, config: Config) -> str:
-    """Return the ARN of a function's table, which is in the function's account and region."""
-    if config.table.startswith("arn:"):
-        return config.table
-    partition, _, region, account = function.arn.split(":")[1:5]
-    return f"arn:{partition}:dynamodb:{region}:{account}:table/{config.table}"
+        return new

@@ -1,80 +1,86 @@
-"""Checks a queue: it loses nothing, and keeps messages no longer than the records are kept."""
+"""A queue: it loses nothing, and keeps messages no longer than the records are kept."""
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cxone_idem.doctor.facts import Check, DeadLetters, Finding, Queue, Unread, last_name
-from cxone_idem.setting import variable
+from cxone_idem.doctor.account import Account, fact
+from cxone_idem.doctor.check import Facts, UnreadError, last_name, wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-# "Creating and configuring an SQS event source mapping": at least 5, so that throttled or briefly
-# failing messages do not end in the dead-letter queue.
-_RECEIVES_LEAST = 5
-_DAY_SECONDS = 86_400
+    from cxone_idem.config import Config
 
 
-def check_queue(queue: Queue, retention_seconds: float | Unread) -> Iterator[Finding]:
-    """Report what happens to messages that fail; `retention_seconds` is the records'."""
-    subject = f"queue {last_name(queue.arn)}"
-    letters = queue.dead_letters
-    if letters is None:
-        yield Check("dead-letter-queue", subject).wrong(
-            "it has none",
-            "a message that cannot be processed comes back until the queue's retention ends, and is"
-            " then lost",
-            f"give it a redrive policy with maxReceiveCount {_RECEIVES_LEAST} or more",
-        )
-    else:
-        yield _dead_letters(letters, Check("dead-letter-queue", subject))
-        yield _receives(letters, Check("receive-count", subject))
-    yield _retention(queue, retention_seconds, Check("retention", subject))
+def read_queue(account: Account, name: str, config: Config | UnreadError) -> Facts:
+    """Read a queue by its name, URL or ARN, for a consumer with these settings."""
+    attributes = _attributes(account, name)
+    redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
+    letters_arn = redrive.get("deadLetterTargetArn", "")
+    letters = fact(lambda: _attributes(account, letters_arn)) if letters_arn else {}
+    gone = isinstance(letters, UnreadError) and letters.absent
+    return Facts(
+        subject=f"queue {last_name(attributes['QueueArn'])}",
+        arn=attributes["QueueArn"],
+        visible=int(attributes["VisibilityTimeout"]),
+        receives=int(redrive.get("maxReceiveCount", 0)) if letters_arn else "unlimited",
+        dead_letters=(last_name(letters_arn) or "none") + ", which does not exist" * gone,
+        dead_letters_gone=gone,
+        kept=_kept(attributes),
+        dead_letters_kept=letters if isinstance(letters, UnreadError) else _kept(letters),
+        records=config
+        if isinstance(config, UnreadError)
+        else timedelta(seconds=config.retention_seconds),
+    )
 
 
-def _dead_letters(letters: DeadLetters, check: Check) -> Finding:
-    found = letters.retention_seconds
-    if isinstance(found, Unread) and found.absent:
-        return check.wrong(
-            f"{last_name(letters.arn)} does not exist",
-            "messages that fail too often are lost or come back for ever",
-            "create it, or name another in the redrive policy",
-        )
-    return check.ok(last_name(letters.arn))
+def _kept(attributes: dict[str, str]) -> timedelta:
+    return timedelta(seconds=int(attributes.get("MessageRetentionPeriod", 0)))
 
 
-def _receives(letters: DeadLetters, check: Check) -> Finding:
-    count = letters.max_receive_count
-    if count >= _RECEIVES_LEAST:
-        return check.ok(f"maxReceiveCount is {count}")
-    return check.wrong(
-        f"maxReceiveCount is {count}; expected {_RECEIVES_LEAST} or more",
+def _attributes(account: Account, name: str) -> dict[str, str]:
+    url = name
+    if not name.startswith(("http://", "https://")):
+        *_, owner, short = ["", *name.split(":")]
+        of = {"QueueOwnerAWSAccountId": owner} if owner else {}
+        url = account.ask("sqs", "get_queue_url", QueueName=short, **of)["QueueUrl"]
+    answer = account.ask("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["All"])
+    attributes: dict[str, str] = answer["Attributes"]
+    return attributes
+
+
+# "Creating and configuring an SQS event source mapping": maxReceiveCount is at least 5, so that
+# throttled or briefly failing messages do not end in the dead-letter queue.
+QUEUE_CHECKS = (
+    wrong(
+        "dead-letter-queue",
+        lambda queue: queue.dead_letters == "none",
+        "its dead-letter queue: {dead_letters}",
+        "a message that cannot be processed comes back until the queue's retention ends, and is"
+        " then lost",
+        "give it a redrive policy with maxReceiveCount 5 or more",
+    ),
+    wrong(
+        "dead-letter-queue",
+        lambda queue: queue.dead_letters_gone,
+        "its dead-letter queue: {dead_letters}",
+        "messages that fail too often are lost or come back for ever",
+        "create it, or name another in the redrive policy",
+    ),
+    wrong(
+        "receive-count",
+        lambda queue: queue.receives in range(5),
+        "maxReceiveCount is {receives}; expected 5 or more",
         "a key in progress elsewhere, throttling or a short outage uses receives up, and sends good"
         " messages to the dead-letter queue",
-        f"set maxReceiveCount to {_RECEIVES_LEAST} or more",
-    )
-
-
-def _retention(queue: Queue, kept_seconds: float | Unread, check: Check) -> Finding:
-    letters_seconds = queue.dead_letters.retention_seconds if queue.dead_letters else 0
-    if isinstance(kept_seconds, Unread):
-        return check.unknown(kept_seconds)
-    if isinstance(letters_seconds, Unread):
-        return check.unknown(letters_seconds)
-    total = queue.retention_seconds + letters_seconds
-    what = (
-        f"queue {_days(queue.retention_seconds)} + dead-letter queue {_days(letters_seconds)},"
-        f" records {_days(kept_seconds)}"
-    )
-    if total <= kept_seconds:
-        return check.ok(what)
-    return check.wrong(
-        what,
+        "set maxReceiveCount to 5 or more",
+    ),
+    wrong(
+        "retention",
+        lambda queue: queue.kept + queue.dead_letters_kept > queue.records,
+        "queue {kept}, dead-letter queue {dead_letters_kept}; records {records}",
         "a copy that is redriven late comes after its record counts as absent, and is done again",
-        f"set {variable('retention_seconds')} to {total} or more, or shorten the queues' retention",
-    )
-
-
-def _days(seconds: float) -> str:
-    return f"{seconds / _DAY_SECONDS:.3g} days"
+        "set CXONE_IDEM_RETENTION_SECONDS to the queues' retention or more, or shorten theirs",
+    ),
+)
