@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore.session
 from botocore.config import Config as ClientConfig
@@ -11,15 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cxone_idem.doctor.check import UnreadError
 from cxone_idem.stores.aws_client import new_client
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
 _ABSENT = {
-    "AWS.SimpleQueueService.NonExistentQueue",
-    "NoSuchEntity",
-    "QueueDoesNotExist",
-    "ResourceNotFoundException",
+    *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"),
+    *("NoSuchEntity", "ResourceNotFoundException"),
 }
 # A person waits: after 5 s an endpoint is not there, rather than slow.
 _CLIENT = ClientConfig(
@@ -52,14 +47,6 @@ class Account:
         except BotoCoreError as error:
             reason = f"{service}: {error}"
             raise UnreadError(reason, "check credentials, region and network") from error
-
-
-def fact(read: Callable[[], Any]) -> Any:
-    """Return what is read, or why it cannot be: only the checks of this fact are then unknown."""
-    try:
-        return read()
-    except UnreadError as unread:
-        return unread
 
 
 def _refusal(service: str, error: ClientError) -> UnreadError:

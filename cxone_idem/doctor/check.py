@@ -9,19 +9,16 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Status(str, Enum):
     """Result of a check."""
 
     OK = "ok"
-    WRONG = "wrong"
-    """Events can be lost or done twice, or the pipeline does not run: fix it."""
-    ADVICE = "advice"
-    """It works, and could be safer, faster or narrower."""
-    UNKNOWN = "unknown"
-    """The check could not be made; `what` gives the reason."""
+    WRONG = "wrong"  # events can be lost or done twice, or the pipeline does not run: fix it
+    ADVICE = "advice"  # it works, and could be safer, faster or narrower
+    UNKNOWN = "unknown"  # the check could not be made; `what` gives the reason
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,10 @@ class UnreadError(Exception):
 
 
 class Facts(dict[str, Any]):
-    """Facts by name, `subject` among them; what AWS left out is None, what is unread is raised."""
+    """Facts by name, and the rows of `checks` of their `subject`.
+
+    What AWS left out is None; what could not be read is raised.
+    """
 
     def __missing__(self, name: str) -> None:
         return None
@@ -66,15 +66,25 @@ class Facts(dict[str, Any]):
         return self[name]
 
 
+def fact(read: Callable[[], Any]) -> Any:
+    """Return what is read, or why it cannot be: only the checks of this fact are then unknown."""
+    try:
+        return read()
+    except UnreadError as unread:
+        return unread
+
+
 @dataclass(frozen=True)
 class Check:
-    """A row: when it fails, and the texts of its finding, in which `{name}` is a fact."""
+    """A row: when it fails, and the texts of its finding; `what` says what was looked at, anyway.
+
+    In name and texts `{name}` is a fact.
+    """
 
     status: Status
     name: str
     fails: Callable[[Facts], object]
     what: str
-    """What was looked at, fault or not."""
     why: str
     fix: str
 
@@ -83,9 +93,9 @@ wrong = partial(Check, Status.WRONG)
 advice = partial(Check, Status.ADVICE)
 
 
-def examine(facts: Facts, checks: Iterable[Check]) -> Iterator[Finding]:
+def examine(facts: Facts) -> Iterator[Finding]:
     """Make checks. Rows of one name are one check: the first that fails is found, else the last."""
-    for name, group in groupby(checks, key=lambda check: check.name):
+    for name, group in groupby(facts.checks, key=lambda check: check.name.format_map(facts)):
         rows = list(group)
         try:
             failed = next((row for row in rows if row.fails(facts)), None)

@@ -19,8 +19,7 @@ def read_function(account: Account, name: str) -> Facts:
     """Read a function, in AWS's names, by its name or ARN, with a qualifier or without."""
     found = account.ask("lambda", "get_function_configuration", FunctionName=name)
     name = found["FunctionName"]
-    settings = _settings(name, found.get("Environment", {}))
-    return Facts(found, subject=f"function {name}", **settings)
+    return Facts(found, subject=f"function {name}", **_settings(name, found.get("Environment", {})))
 
 
 def _settings(name: str, environment: dict[str, Any]) -> dict[str, Any]:
@@ -28,38 +27,40 @@ def _settings(name: str, environment: dict[str, Any]) -> dict[str, Any]:
     if "Error" in environment:
         code = environment["Error"].get("ErrorCode")
         unread = UnreadError(f"its environment cannot be decrypted ({code})")
-        return {"endpoint": unread, "mistakes": unread, "config": unread}
+        return {"checks": (), "mistakes": unread, "config": unread}
     variables = environment.get("Variables", {})
     endpoints = [f"{each} is {variables[each]}" for each in _ENDPOINTS if variables.get(each)]
-    config: Config | UnreadError
-    mistakes: tuple[str, ...] = ()
+    facts: dict[str, Any] = {"endpoint": ", ".join(endpoints), "checks": _ENVIRONMENT_CHECKS}
+    mistakes: tuple[str, ...] = ("",)
     try:
-        config = Config.from_environ({**variables, "AWS_LAMBDA_FUNCTION_NAME": name})
+        facts["config"] = Config.from_environ({**variables, "AWS_LAMBDA_FUNCTION_NAME": name})
+        facts["checks"] += _CONFIG_CHECKS
     except ConfigError as error:
         mistakes = error.mistakes
-        config = UnreadError("the function's settings are wrong", "fix them first")
-    return {"endpoint": ", ".join(endpoints) or "none", "mistakes": mistakes, "config": config}
+        facts["config"] = UnreadError("the function's settings are wrong", "fix them first")
+    settings = {"subject": f"function {name}", "checks": _MISTAKE_CHECKS}
+    return {**facts, "mistakes": [Facts(settings, mistake=mistake) for mistake in mistakes]}
 
 
-MISTAKE_CHECKS = (
+_MISTAKE_CHECKS = (
     wrong(
         "settings",
-        lambda setting: setting.mistake != "none",
+        lambda setting: setting.mistake,
         "wrong CXONE_IDEM_* variables: {mistake}",
         "the function cannot start: every event fails",
         "correct the function's environment",
     ),
 )
-ENVIRONMENT_CHECKS = (
+_ENVIRONMENT_CHECKS = (
     advice(
         "endpoint",
-        lambda function: function.endpoint != "none",
+        lambda function: function.endpoint,
         "an endpoint that is not the Region's own: {endpoint}",
         "claims go there and not to the Region's own DynamoDB",
         "remove it, unless it is your VPC endpoint",
     ),
 )
-CONFIG_CHECKS = (
+_CONFIG_CHECKS = (
     wrong(
         "kill-switch",
         lambda function: function.config.disabled,

@@ -1,4 +1,4 @@
-"""A queue: it loses nothing, and keeps messages no longer than the records are kept."""
+"""A queue, and the mapping that takes its messages to a function: nothing is lost on the way."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cxone_idem.doctor.account import Account, fact
-from cxone_idem.doctor.check import Facts, UnreadError, last_name, wrong
+from cxone_idem.doctor.check import Facts, UnreadError, fact, last_name, wrong
 
 if TYPE_CHECKING:
     from cxone_idem.config import Config
+    from cxone_idem.doctor.account import Account
 
 
 def read_queue(account: Account, name: str, config: Config | UnreadError) -> Facts:
@@ -21,17 +21,15 @@ def read_queue(account: Account, name: str, config: Config | UnreadError) -> Fac
     letters = fact(lambda: _attributes(account, letters_arn)) if letters_arn else {}
     gone = isinstance(letters, UnreadError) and letters.absent
     return Facts(
+        attributes,
+        checks=_QUEUE_CHECKS,
         subject=f"queue {last_name(attributes['QueueArn'])}",
-        arn=attributes["QueueArn"],
-        visible=int(attributes["VisibilityTimeout"]),
         receives=int(redrive.get("maxReceiveCount", 0)) if letters_arn else "unlimited",
         dead_letters=(last_name(letters_arn) or "none") + ", which does not exist" * gone,
         dead_letters_gone=gone,
         kept=_kept(attributes),
         dead_letters_kept=letters if isinstance(letters, UnreadError) else _kept(letters),
-        records=config
-        if isinstance(config, UnreadError)
-        else timedelta(seconds=config.retention_seconds),
+        config=config,
     )
 
 
@@ -50,9 +48,35 @@ def _attributes(account: Account, name: str) -> dict[str, str]:
     return attributes
 
 
+def read_mappings(account: Account, **of: str) -> list[Facts]:
+    """Read the mappings from queues of one function or one queue, in AWS's names."""
+    answer = account.ask("lambda", "list_event_source_mappings", **of)["EventSourceMappings"]
+    mappings = []
+    for each in (each for each in answer if ":sqs:" in each.get("EventSourceArn", "")):
+        queue, function = last_name(each["EventSourceArn"]), each["FunctionArn"].split(":", 6)[6]
+        mappings.append(
+            Facts(each, checks=_MAPPING_CHECKS, subject=f"mapping {queue} -> {function}")
+        )
+    return mappings
+
+
+def delivery(mapping: Facts, queue: Facts, function: Facts) -> Facts:
+    """Return how long a queue hides the messages that a mapping takes to a function."""
+    # "Creating and configuring an SQS event source mapping": room for Lambda's own retries.
+    needed = 6 * function.Timeout
+    window = mapping.MaximumBatchingWindowInSeconds or 0
+    facts = {
+        "visible": int(queue.VisibilityTimeout),
+        "needed": needed,
+        "window": window,
+        "whole": needed + window,
+    }
+    return Facts(facts, checks=_DELIVERY_CHECKS, subject=queue.subject, function=function)
+
+
 # "Creating and configuring an SQS event source mapping": maxReceiveCount is at least 5, so that
 # throttled or briefly failing messages do not end in the dead-letter queue.
-QUEUE_CHECKS = (
+_QUEUE_CHECKS = (
     wrong(
         "dead-letter-queue",
         lambda queue: queue.dead_letters == "none",
@@ -78,9 +102,46 @@ QUEUE_CHECKS = (
     ),
     wrong(
         "retention",
-        lambda queue: queue.kept + queue.dead_letters_kept > queue.records,
-        "queue {kept}, dead-letter queue {dead_letters_kept}; records {records}",
+        lambda queue: (
+            (queue.kept + queue.dead_letters_kept).total_seconds() > queue.config.retention_seconds
+        ),
+        "queue {kept}, dead-letter queue {dead_letters_kept}; records {config.retention_seconds} s",
         "a copy that is redriven late comes after its record counts as absent, and is done again",
         "set CXONE_IDEM_RETENTION_SECONDS to the queues' retention or more, or shorten theirs",
+    ),
+)
+_MAPPING_CHECKS = (
+    wrong(
+        "mapping-state",
+        lambda mapping: mapping.State not in {"Creating", "Enabling", "Enabled", "Updating"},
+        "{State}",
+        "no message is consumed",
+        "enable the mapping",
+    ),
+    wrong(
+        "partial-failures",
+        lambda mapping: "ReportBatchItemFailures" not in (mapping.FunctionResponseTypes or ()),
+        "FunctionResponseTypes is {FunctionResponseTypes}",
+        "Lambda ignores what process_batch answers and deletes failed messages: they are lost",
+        "set FunctionResponseTypes to [ReportBatchItemFailures]",
+    ),
+)
+_DELIVERY_CHECKS = (
+    wrong(
+        "visibility-timeout",
+        lambda delivery: delivery.visible < delivery.needed,
+        "{visible} s; expected {needed} s or more, 6 times the time-out of"
+        " {function.FunctionName} ({function.Timeout} s)",
+        "messages come back while their first delivery is still at work: each such return uses up a"
+        " receive, and finds its key in progress",
+        "set the visibility timeout to {whole} s",
+    ),
+    wrong(
+        "batch-window",
+        lambda delivery: delivery.window and delivery.visible < delivery.whole,
+        "{window} s of a visibility timeout of {visible} s, of which {needed} s are needed",
+        "the visibility timeout starts when the poller receives: what it then waits for a batch to"
+        " fill is missing at the end",
+        "set the visibility timeout to {whole} s, or shorten the window",
     ),
 )

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.doctor.account import Account, fact
-from cxone_idem.doctor.check import Facts, UnreadError, advice, examine, last_name, wrong
+from cxone_idem.doctor.check import Facts, UnreadError, advice, examine, fact, last_name, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cxone_idem.doctor.account import Account
     from cxone_idem.doctor.check import Finding
 
 _POLL = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 _ALIGN = "sqs:ChangeMessageVisibility"
 _BEYOND_POLL = ["sqs:DeleteQueue", "sqs:PurgeQueue", "sqs:SendMessage", "sqs:SetQueueAttributes"]
-_QUEUE_ACTIONS = {"needed": _POLL, "beyond": [*_BEYOND_POLL, _ALIGN]}
-_ALIGNED_QUEUE_ACTIONS = {"needed": [*_POLL, _ALIGN], "beyond": _BEYOND_POLL}
+_QUEUE_ACTIONS = {"needed": _POLL, "faster": [], "beyond": [*_BEYOND_POLL, _ALIGN]}
+_ALIGNED_QUEUE_ACTIONS = {"needed": [*_POLL, _ALIGN], "faster": [], "beyond": _BEYOND_POLL}
 _TABLE_ACTIONS = {
     "needed": ["dynamodb:PutItem"],
     "faster": ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
@@ -30,62 +29,65 @@ _TABLE_ACTIONS = {
         *("dynamodb:UpdateItem", "dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive"),
     ],
 }
+_UNCERTAIN = "uncertain"
 _DENIED = ("explicitDeny", "implicitDeny")
 
 
 def _access(account: Account, role_arn: str, arn: str, actions: dict[str, list[str]]) -> Facts:
-    asked = [action for kind in actions.values() for action in kind]
     # One resource a request: IAM then reports a decision for each action, and which values a
     # policy's condition needs that a simulation does not have.
+    asked = [action for kind in actions.values() for action in kind]
     of = {"PolicySourceArn": role_arn, "ActionNames": asked, "ResourceArns": [arn]}
     results = account.ask("iam", "simulate_principal_policy", **of)["EvaluationResults"]
-    decisions = dict.fromkeys(asked, "uncertain") | dict(_decision(each) for each in results)
+    decisions = {each["EvalActionName"]: _decision(each) for each in results}
 
     def those(kind: str, *decided: str) -> str:
-        found = (each for each in actions.get(kind, ()) if decisions[each] in decided)
-        return ", ".join(found) or "none"
+        found = (each for each in actions[kind] if decisions.get(each, _UNCERTAIN) in decided)
+        return ", ".join(found)
 
-    missing: str | UnreadError = those("needed", *_DENIED)
-    uncertain = those("needed", "uncertain")
-    if missing == "none" != uncertain:
-        reason = f"{uncertain} on {arn} depends on a condition of a policy"
-        missing = UnreadError(reason, "see that the condition holds for the function")
-    facts = {"slow": those("faster", *_DENIED), "excess": those("beyond", "allowed")}
-    return Facts(facts, subject=f"role {last_name(role_arn)}", arn=arn, missing=missing)
+    missing, uncertain = those("needed", *_DENIED), those("needed", _UNCERTAIN)
+    reason = f"{uncertain} on {arn} depends on a condition of a policy"
+    unread = UnreadError(reason, "see that the condition holds for the function")
+    return Facts(
+        subject=f"role {last_name(role_arn)}",
+        checks=_ACCESS_CHECKS,
+        kind="table" if ":dynamodb:" in arn else "queue",
+        arn=arn,
+        missing=unread if uncertain and not missing else missing,
+        slow=those("faster", *_DENIED),
+        excess=those("beyond", "allowed"),
+    )
 
 
-def _decision(result: dict[str, Any]) -> tuple[str, str]:
+def _decision(result: dict[str, Any]) -> str:
     parts = [result, *result.get("ResourceSpecificResults", ())]
-    certain = not any(part.get("MissingContextValues") for part in parts)
-    return result["EvalActionName"], result["EvalDecision"] if certain else "uncertain"
+    uncertain = any(part.get("MissingContextValues") for part in parts)
+    return _UNCERTAIN if uncertain else str(result["EvalDecision"])
 
 
-_EXCESS = advice(
-    "least-privilege",
-    lambda access: access.excess != "none",
-    "allowed on {arn}, though the library never does it: {excess}",
-    "a mistake in the function could undo claims or empty the queue",
-    "take it from the role, unless your own code does it",
-)
-_NEEDED = wrong(
-    "table-permissions",
-    lambda access: access.missing != "none",
-    "needed on {arn}, but not allowed: {missing}",
-    "AWS refuses the request, so that no event is processed as it should be",
-    "allow it on that resource",
-)
-TABLE_ACCESS_CHECKS = (
-    _NEEDED,
+_ACCESS_CHECKS = (
+    wrong(
+        "{kind}-permissions",
+        lambda access: access.missing,
+        "needed on {arn}, but not allowed: {missing}",
+        "AWS refuses the request, so that no event is processed as it should be",
+        "allow it on that {kind}",
+    ),
     advice(
         "batch-permissions",
-        lambda access: access.slow != "none",
+        lambda access: access.slow,
         "useful on {arn}, but not allowed: {slow}",
         "each message costs two requests of its own, instead of a few for the whole batch",
-        "allow it on that resource",
+        "allow it on that {kind}",
     ),
-    _EXCESS,
+    advice(
+        "least-privilege",
+        lambda access: access.excess,
+        "allowed on {arn}, though the library never does it: {excess}",
+        "a mistake in the function could undo claims or empty the queue",
+        "take it from the role, unless your own code does it",
+    ),
 )
-QUEUE_ACCESS_CHECKS = (replace(_NEEDED, name="queue-permissions"), _EXCESS)
 
 
 def check_role(account: Account, function: Facts, queue_arns: Iterable[str]) -> Iterator[Finding]:
@@ -99,10 +101,10 @@ def check_role(account: Account, function: Facts, queue_arns: Iterable[str]) -> 
             yield config.finding("table-permissions", subject)
         else:
             actions = _ALIGNED_QUEUE_ACTIONS if config.align_visibility else actions
-            table = _access(account, role_arn, _table_arn(function), _TABLE_ACTIONS)
-            yield from examine(table, TABLE_ACCESS_CHECKS)
+            arn = _table_arn(function)
+            yield from examine(_access(account, role_arn, arn, _TABLE_ACTIONS))
         for arn in queue_arns:
-            yield from examine(_access(account, role_arn, arn, actions), QUEUE_ACCESS_CHECKS)
+            yield from examine(_access(account, role_arn, arn, actions))
     except UnreadError as unread:
         fix = "run the doctor against AWS IAM, with iam:SimulatePrincipalPolicy allowed"
         yield UnreadError(str(unread), unread.fix or fix).finding("permissions", subject)

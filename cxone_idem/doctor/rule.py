@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from cxone_idem.doctor.account import Account, fact
-from cxone_idem.doctor.check import Facts, advice, wrong
+from cxone_idem.doctor.check import Facts, advice, fact, last_name, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from cxone_idem.doctor.account import Account
 
 _ALL_BUSES = 100
 
@@ -22,19 +23,28 @@ def read_rule(account: Account, name: str) -> Facts:
     pattern = json.loads(rule.get("EventPattern") or "{}")
     subject = f"rule {bus}/{name}"
     targets = fact(lambda: _targets(account, subject, Rule=name, EventBusName=bus))
-    return Facts(rule, subject=subject, detail_type=pattern.get("detail-type"), targets=targets)
+    facts = {"subject": subject, "checks": _RULE_CHECKS, "targets": targets}
+    return Facts(rule, detail_type=pattern.get("detail-type"), **facts)
 
 
 def _targets(account: Account, subject: str, **of: str) -> list[Facts]:
     targets = account.ask("events", "list_targets_by_rule", **of).get("Targets", ())
+    facts = {"subject": subject, "checks": _TARGET_CHECKS}
     return [
-        Facts(each, subject=subject, dead_letters=each.get("DeadLetterConfig", {}).get("Arn"))
+        Facts(each, **facts, dead_letters=each.get("DeadLetterConfig", {}).get("Arn"))
         for each in targets
     ]
 
 
-def rules_to(account: Account, arns: Iterable[str]) -> list[str]:
-    """Return bus and name of every rule that sends to one of `arns`: partners have own buses."""
+def rules_to(account: Account, arns: Iterable[str]) -> Facts:
+    """Read which rules send to one of `arns`."""
+    subject = " and ".join(last_name(arn) for arn in arns)
+    rules = fact(lambda: _rules_to(account, arns))
+    return Facts(subject=subject, checks=_SENDING_CHECKS, rules=rules)
+
+
+def _rules_to(account: Account, arns: Iterable[str]) -> list[str]:
+    """Return bus and name of every such rule, on all buses: a partner has one of its own."""
     found = set()
     for bus in account.ask("events", "list_event_buses", Limit=_ALL_BUSES)["EventBuses"]:
         for arn in arns:
@@ -44,16 +54,16 @@ def rules_to(account: Account, arns: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-NO_RULE_CHECKS = (
+_SENDING_CHECKS = (
     advice(
         "rules",
-        lambda _: True,
-        "no EventBridge rule of this account and region sends there",
+        lambda to: not to.rules,
+        "EventBridge rules of this account and region that send there: {rules}",
         "if events should come by a rule, none do",
         "create the rule, or leave it if they come another way",
     ),
 )
-RULE_CHECKS = (
+_RULE_CHECKS = (
     wrong(
         "rule-state",
         lambda rule: rule.State == "DISABLED",
@@ -69,7 +79,7 @@ RULE_CHECKS = (
         'name the types you handle: {{"detail-type": ["…"]}}',
     ),
 )
-TARGET_CHECKS = (
+_TARGET_CHECKS = (
     wrong(
         "target-dead-letter-queue",
         lambda target: not target.dead_letters,

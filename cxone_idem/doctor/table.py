@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.doctor.account import Account, fact
-from cxone_idem.doctor.check import Facts, UnreadError, advice, wrong
+from cxone_idem.doctor.check import Facts, UnreadError, advice, fact, wrong
 
 if TYPE_CHECKING:
     from cxone_idem.config import Config
+    from cxone_idem.doctor.account import Account
 
 # Enough to see what a table's items are like; a page of small items is a few read units.
 _SAMPLE_ITEMS = 50
@@ -16,35 +16,28 @@ _SAMPLE_ITEMS = 50
 _MILLISECONDS_FROM = 10**11
 
 
-def read_table(account: Account, config: Config) -> Facts:
-    """Read the table that a consumer's settings name."""
-    table = account.ask("dynamodb", "describe_table", TableName=config.table)["Table"]
+def read_table(account: Account, name: str, config: Config) -> Facts:
+    """Read a table, in AWS's names, for a consumer with these settings."""
+    table = account.ask("dynamodb", "describe_table", TableName=name)["Table"]
     types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
     keys = [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]]
     on_demand = table.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
+    reason = "it is a global table, and this SDK does not show how consistent it is"
+    unread = UnreadError(reason, "use a newer botocore")
+    regions = (
+        table.get("MultiRegionConsistency", unread) if table.get("Replicas") else "it is in one"
+    )
     return Facts(
-        subject=f"table {config.table}",
+        table,
+        checks=_TABLE_CHECKS,
+        subject=f"table {name}",
         config=config,
         key=", ".join(f"{name} ({kind}, {types.get(name)})" for name, kind in keys),
-        capacity="on-demand" if on_demand else _capacity(table),
-        strong=table.get("MultiRegionConsistency") == "STRONG",
-        regions=_regions(table),
+        write_units=None if on_demand else table["ProvisionedThroughput"]["WriteCapacityUnits"],
+        regions=regions,
         ttl=fact(lambda: _ttl(account, config)),
         ttl_values=fact(lambda: _ttl_values(account, config)),
     )
-
-
-def _capacity(table: dict[str, Any]) -> str:
-    units = table.get("ProvisionedThroughput", {}).get("WriteCapacityUnits", 0)
-    # The first delivery of an event: a unit for its claim, one for its completion (under 1 KB).
-    return f"provisioned, {units} write units a second: {units / 2:g} new events a second"
-
-
-def _regions(table: dict[str, Any]) -> str | UnreadError:
-    reason = "it is a global table, and this SDK does not show how consistent it is"
-    unknown = UnreadError(reason, "use a newer botocore")
-    mode: str | UnreadError = table.get("MultiRegionConsistency", unknown)
-    return mode if table.get("Replicas") else "it is in one"
 
 
 def _ttl(account: Account, config: Config) -> str:
@@ -77,7 +70,7 @@ def _is_seconds(value: dict[str, Any]) -> bool:
         return False
 
 
-TABLE_CHECKS = (
+_TABLE_CHECKS = (
     wrong(
         "table-key",
         lambda table: table.key != f"{table.config.partition_key} (HASH, S)",
@@ -87,7 +80,7 @@ TABLE_CHECKS = (
     ),
     advice(
         "ttl",
-        lambda table: table.strong,
+        lambda table: table.MultiRegionConsistency == "STRONG",
         "a global table with strong consistency has no TTL",
         "records whose retention is past count as absent but stay, and the table grows",
         "delete, now and then, what is well past its retention: see examples/stores/sweep.py",
@@ -109,8 +102,8 @@ TABLE_CHECKS = (
     ),
     advice(
         "capacity",
-        lambda table: table.capacity != "on-demand",
-        "{capacity}",
+        lambda table: table.write_units is not None,
+        "provisioned write units a second: {write_units}; the first delivery of an event takes two",
         "beyond that DynamoDB throttles, and messages come back until some reach the dead-letter"
         " queue",
         "switch to on-demand, or see that this is well above your peak",
