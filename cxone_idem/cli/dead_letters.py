@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cxone_idem.cli.output import format_time, json_option, print_json, print_status, print_table
+from cxone_idem.cli.output import format_time, json_option, print_result, print_status
 from cxone_idem.config import Config
 from cxone_idem.sqs.dead_letters import DeadLetter, DeadLetters, Verdict
 from cxone_idem.sqs.queue import create_sqs_client, open_queue
@@ -56,10 +56,8 @@ def dead_letters(
     try:
         letters.extend(DeadLetters(opened, RecordReader(config), config, target).walk(*verdicts))
     finally:  # what was settled is printed even if an error ends it
-        if as_json:
-            print_json([_data(letter) for letter in letters])
-        else:
-            print_table(_COLUMNS, [_row(letter) for letter in letters])
+        data, rows = [_data(each) for each in letters], [_row(each) for each in letters]
+        print_result(data, _COLUMNS, rows, as_json=as_json)
     acted = sum(letter.acted for letter in letters)
     print_status(
         f"{len(letters)} messages, {acted} of them settled, {len(letters) - acted} left there"
@@ -78,6 +76,7 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
 
 
 def _data(letter: DeadLetter) -> dict[str, Any]:
-    names = ("message_id", "sent_at_ms", "key", "verdict", "reason", "acted")
+    names = ("message_id", "sent_at_ms", "key", "reason", "acted")
     record = asdict(letter.record) if letter.record else None
-    return {**{name: getattr(letter, name) for name in names}, "record": record}
+    known = {name: getattr(letter, name) for name in names}
+    return {**known, "verdict": letter.verdict.value, "record": record}

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cxone_idem.cli.output import (
-    Exit,
-    json_option,
-    on_terminal,
-    print_json,
-    print_status,
-    print_table,
-)
+from cxone_idem.cli.output import Exit, json_option, on_terminal, print_result, print_status
 from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.check import Status
@@ -38,7 +31,14 @@ _COLOURS = {Status.WRONG: "red", Status.ADVICE: "yellow", Status.UNKNOWN: "magen
 @click.option("--table", "tables", multiple=True, help="A table, by name; its key is as set here.")
 @click.option("--rule", "rules", multiple=True, help="A rule, by name, or by its bus and /name.")
 @json_option
-def examine(*, as_json: bool, **starts: Sequence[str]) -> Exit:
+def examine(
+    *,
+    functions: Sequence[str],
+    queues: Sequence[str],
+    tables: Sequence[str],
+    rules: Sequence[str],
+    as_json: bool,
+) -> Exit:
     """Read a deployed pipeline; report what is wrong, why it matters, and the fix.
 
     From a function it finds the table, the queues, the rules and the role; from a queue or a rule
@@ -46,33 +46,10 @@ def examine(*, as_json: bool, **starts: Sequence[str]) -> Exit:
     as unknown. Prints what is not as it should be; with --json all that was looked at. Ends with
     FOUND if anything is wrong, else with UNSURE if a check could not be made.
     """
-    if not any(starts.values()):
+    if not (functions or queues or tables or rules):
         message = "say where to start: --function, --queue, --table or --rule"
         raise click.UsageError(message)
     examination = Examination(Account())
-    _examine_all(examination, **starts)
-    findings = examination.findings
-    if as_json:
-        print_json([asdict(finding) for finding in findings])
-    else:
-        _print([finding for finding in findings if finding.status is not Status.OK])
-    count = Counter(finding.status for finding in findings)
-    counts = ", ".join(f"{count[status]} {status.value}" for status in Status)
-    print_status(f"{len(findings)} checks: {counts}")
-    if any(examination.missing.intersection(names) for names in starts.values()):
-        return Exit.NOT_FOUND
-    if count[Status.WRONG]:
-        return Exit.FOUND
-    return Exit.UNSURE if count[Status.UNKNOWN] else Exit.OK
-
-
-def _examine_all(
-    examination: Examination,
-    functions: Sequence[str],
-    queues: Sequence[str],
-    tables: Sequence[str],
-    rules: Sequence[str],
-) -> None:
     for name in functions:
         examination.function(name)
     # Of what no function reads, the settings are those of this environment.
@@ -83,20 +60,35 @@ def _examine_all(
         examination.rule(name, here)
     for name in tables:
         examination.table(replace(here, table=name))
+    _report(examination.findings, as_json=as_json)
+    statuses = {finding.status for finding in examination.findings}
+    if examination.missing & {*functions, *queues, *tables, *rules}:
+        return Exit.NOT_FOUND
+    if Status.WRONG in statuses:
+        return Exit.FOUND
+    return Exit.UNSURE if Status.UNKNOWN in statuses else Exit.OK
 
 
-def _print(findings: Sequence[Finding]) -> None:
-    """Print a paragraph for each finding on a terminal, else a line."""
-    if not on_terminal():
-        rows = [[getattr(each, column) for column in _COLUMNS] for each in findings]
-        if rows:
-            print_table(_COLUMNS, rows)
-        return
+def _report(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Print findings; of those that are right nothing but their number, except as JSON."""
+    faults = [finding for finding in findings if finding.status is not Status.OK]
+    if as_json or (faults and not on_terminal()):
+        data = [asdict(finding) for finding in findings]
+        rows = [[getattr(fault, column) for column in _COLUMNS] for fault in faults]
+        print_result(data, _COLUMNS, rows, as_json=as_json)
+    else:
+        for fault in faults:
+            _print_paragraph(fault)
+    count = Counter(finding.status for finding in findings)
+    counts = ", ".join(f"{count[status]} {status.value}" for status in Status)
+    print_status(f"{len(findings)} checks: {counts}")
+
+
+def _print_paragraph(fault: Finding) -> None:
+    status = click.style(f"{fault.status.value:8}", _COLOURS[fault.status], bold=True)
+    click.echo(status + click.style(f"{fault.check}, {fault.subject}", bold=True))
     width = shutil.get_terminal_size().columns
-    for each in findings:
-        status = click.style(f"{each.status.value:8}", _COLOURS[each.status], bold=True)
-        click.echo(status + click.style(f"{each.check}, {each.subject}", bold=True))
-        for name, text in (("", each.what), ("why", each.why), ("fix", each.fix)):
-            if text:
-                click.echo(click.wrap_text(legible(text), width, f"{name:8}", " " * 8))
-        click.echo()
+    for name, text in (("", fault.what), ("why", fault.why), ("fix", fault.fix)):
+        if text:
+            click.echo(click.wrap_text(legible(text), width, f"{name:8}", " " * 8))
+    click.echo()

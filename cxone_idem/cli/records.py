@@ -15,9 +15,8 @@ from cxone_idem.cli.output import (
     duration,
     json_option,
     origin,
-    print_json,
+    print_result,
     print_status,
-    print_table,
     refuse,
 )
 from cxone_idem.config import Config
@@ -49,15 +48,14 @@ def show(key: str, *, as_json: bool) -> Exit:
     record, now_ms = _load(key)
     if record is None:
         return Exit.NOT_FOUND
-    if not as_json:
-        print_table(("what", "value"), [("table", table), *describe(record, now_ms)])
-        return Exit.OK
     in_progress, done = record.state is State.IN_PROGRESS, record.state is State.DONE
     judged = {
         "lease_over": in_progress and is_lease_over(record, now_ms),
         "past_retention": done and is_past_retention(record, now_ms),
     }
-    print_json({"table": table, "store_time_ms": now_ms, **judged, **asdict(record)})
+    data = {"table": table, "store_time_ms": now_ms, **judged, **asdict(record)}
+    rows = [("table", table), *describe(record, now_ms)]
+    print_result(data, ("what", "value"), rows, as_json=as_json)
     return Exit.OK
 
 
@@ -116,12 +114,10 @@ def _load(key: str) -> tuple[Record | None, int]:
     name = partition_key(config.namespace, checked_key(key))
     record, date_seconds = RecordReader(config).get(name)
     if record is None:
-        hint = (
-            "; no namespace is set, and a Lambda function's keys have its name before them: set"
-            " CXONE_IDEM_NAMESPACE to it"
-        )
-        hint = "" if config.namespace else hint
-        print_status(f"no record at {quoted(name)} in table {config.table!r}{hint}")
+        print_status(f"no record at {quoted(name)} in table {config.table!r}")
+        if not config.namespace:
+            hint = "no namespace is set, and a Lambda function's keys have its name before them"
+            print_status(f"{hint}: set CXONE_IDEM_NAMESPACE to it")
     return record, int((time.time() if date_seconds is None else date_seconds) * 1000)
 
 
@@ -169,12 +165,9 @@ def _redo(key: str, deduplicator: Deduplicator, *, yes: bool) -> Exit:
     except InProgressError as error:
         print_status(f"refused: {error}")
         return Exit.REFUSED
+    print_status(f"{quoted(key)} is free: its next delivery does the work")
     remember_ms = int(deduplicator.config.remember_seconds * 1000)
-    memory = (
-        f"; a process that saw it done drops its events for up to {duration(remember_ms)} more"
-        " (CXONE_IDEM_REMEMBER_SECONDS)"
-    )
-    print_status(
-        f"{quoted(key)} is free: its next delivery does the work{memory if remember_ms else ''}"
-    )
+    if remember_ms:
+        drops = f"a process that saw it done drops its events for up to {duration(remember_ms)}"
+        print_status(f"{drops} more (CXONE_IDEM_REMEMBER_SECONDS)")
     return Exit.OK

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import click
 
-from cxone_idem.cli.output import Exit, json_option, print_json, print_status, print_table
+from cxone_idem.cli.output import Exit, json_option, print_result, print_status
 from cxone_idem.config import Config
 from cxone_idem.errors import ConfigError
 from cxone_idem.setting import variable
@@ -37,11 +37,9 @@ def show_config(*, as_json: bool) -> Exit:
         by_lambda = setting.name == "namespace" and os.environ.get(_FUNCTION_NAME)
         source = "environment" if text else _FUNCTION_NAME if by_lambda else "default"
         settings.append({"variable": name, "value": value, "from": source})
-    if as_json:
-        print_json({"settings": settings, "mistakes": mistakes})
-    else:
-        rows = [[str(value) for value in setting.values()] for setting in settings]
-        print_table(("variable", "value", "from"), rows)
+    data = {"settings": settings, "mistakes": mistakes}
+    rows = [[str(value) for value in setting.values()] for setting in settings]
+    print_result(data, ("variable", "value", "from"), rows, as_json=as_json)
     for mistake in mistakes:
         print_status(f"wrong: {mistake}")
     return Exit.FOUND if mistakes else Exit.OK
