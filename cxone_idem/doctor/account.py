@@ -12,10 +12,7 @@ from cxone_idem.doctor.check import UnreadError
 from cxone_idem.stores.aws_client import new_client
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
-_ABSENT = {
-    *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"),
-    *("NoSuchEntity", "ResourceNotFoundException"),
-}
+_ABSENT = ("NonExistentQueue", "QueueDoesNotExist", "NoSuchEntity", "ResourceNotFoundException")
 # A person waits: after 5 s an endpoint is not there, rather than slow.
 _CLIENT = ClientConfig(
     connect_timeout=5, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}
@@ -57,7 +54,7 @@ def _refusal(service: str, error: ClientError) -> UnreadError:
             f"the caller may not read it: {service}:{operation} is denied ({code})",
             f"allow {service}:{operation} to whoever runs the doctor",
         )
-    if code in _ABSENT:
+    if code.endswith(_ABSENT):
         return UnreadError(f"there is none ({service} {operation}: {code})", absent=True)
     message = error.response["Error"].get("Message", "")
     return UnreadError(f"{service} {operation} answered {code}: {message}")

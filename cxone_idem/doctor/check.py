@@ -50,7 +50,7 @@ class UnreadError(Exception):
 class Facts(dict[str, Any]):
     """Facts by name, and the rows of `checks` of their `subject`.
 
-    What AWS left out is None; what could not be read is raised.
+    What AWS left out is None. What could not be read is raised, and `get` returns the reason.
     """
 
     def __missing__(self, name: str) -> None:

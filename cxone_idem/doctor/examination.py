@@ -34,10 +34,10 @@ class Examination:
         function = self._part("function", name, read_function)
         if not function:
             return
-        for mistake in self._read("settings", function, lambda: function.mistakes):
+        for mistake in self._read("settings", function, "mistakes"):
             self._add(examine(mistake))
         self._add(examine(function))
-        config = self._read("table", function, lambda: function.config)
+        config = self._read("table", function, "config")
         if config:
             self.table(config)
         mappings = self._mappings(function, FunctionName=function.FunctionArn)
@@ -77,12 +77,12 @@ class Examination:
             self._add(examine(table))
 
     def _mappings(self, of: Facts, **which: str) -> Any:
-        return self._read("mappings", of, lambda: read_mappings(self._account, **which))
+        of["mappings"] = fact(lambda: read_mappings(self._account, **which))
+        return self._read("mappings", of, "mappings")
 
     def _mapping(self, mapping: Facts, function: Facts) -> None:
         self._add(examine(mapping))
-        config = fact(lambda: function.config)
-        queue = self._part("queue", mapping.EventSourceArn, read_queue, config)
+        queue = self._part("queue", mapping.EventSourceArn, read_queue, function.get("config"))
         if queue:
             self._add(examine(delivery(mapping, queue, function)))
             self._add(examine(queue))
@@ -90,7 +90,7 @@ class Examination:
     def _rules(self, arns: Sequence[str]) -> None:
         sending = rules_to(self._account, arns)
         self._add(examine(sending))
-        for name in self._read("rules", sending, lambda: sending.rules):
+        for name in self._read("rules", sending, "rules"):
             self._rule(name)
 
     def _rule(self, name: str) -> Any:
@@ -99,7 +99,7 @@ class Examination:
         if not rule:
             return []
         self._add(examine(rule))
-        targets = self._read("target-dead-letter-queue", rule, lambda: rule.targets)
+        targets = self._read("target-dead-letter-queue", rule, "targets")
         for target in targets:
             self._add(examine(target))
         return targets
@@ -118,10 +118,10 @@ class Examination:
             self._add([finding])
             return Facts()
 
-    def _read(self, check: str, part: Facts, read: Callable[[], Any]) -> Any:
-        """Return what is read of a part; nothing, with a finding, if it cannot be."""
+    def _read(self, check: str, part: Facts, name: str) -> Any:
+        """Return a fact; an empty one, with a finding that says why, if it could not be read."""
         try:
-            return read()
+            return part[name]
         except UnreadError as unread:
             self._add([unread.finding(check, part.subject)])
             return []

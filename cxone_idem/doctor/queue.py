@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cxone_idem.doctor.check import Facts, UnreadError, fact, last_name, wrong
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
     from cxone_idem.config import Config
     from cxone_idem.doctor.account import Account
 
+_KEPT = "MessageRetentionPeriod"
+
 
 def read_queue(account: Account, name: str, config: Config | UnreadError) -> Facts:
     """Read a queue by its name, URL or ARN, for a consumer with these settings."""
@@ -19,22 +20,18 @@ def read_queue(account: Account, name: str, config: Config | UnreadError) -> Fac
     redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
     letters_arn = redrive.get("deadLetterTargetArn", "")
     letters = fact(lambda: _attributes(account, letters_arn)) if letters_arn else {}
-    gone = isinstance(letters, UnreadError) and letters.absent
+    unread = letters if isinstance(letters, UnreadError) else None
+    gone = unread is not None and unread.absent
     return Facts(
         attributes,
         checks=_QUEUE_CHECKS,
         subject=f"queue {last_name(attributes['QueueArn'])}",
         receives=int(redrive.get("maxReceiveCount", 0)) if letters_arn else "unlimited",
         dead_letters=(last_name(letters_arn) or "none") + ", which does not exist" * gone,
-        dead_letters_gone=gone,
-        kept=_kept(attributes),
-        dead_letters_kept=letters if isinstance(letters, UnreadError) else _kept(letters),
+        no_dead_letters=gone or not letters_arn,
+        kept_seconds=unread or sum(int(each.get(_KEPT, 0)) for each in (attributes, letters)),
         config=config,
     )
-
-
-def _kept(attributes: dict[str, str]) -> timedelta:
-    return timedelta(seconds=int(attributes.get("MessageRetentionPeriod", 0)))
 
 
 def _attributes(account: Account, name: str) -> dict[str, str]:
@@ -79,18 +76,10 @@ def delivery(mapping: Facts, queue: Facts, function: Facts) -> Facts:
 _QUEUE_CHECKS = (
     wrong(
         "dead-letter-queue",
-        lambda queue: queue.dead_letters == "none",
+        lambda queue: queue.no_dead_letters,
         "its dead-letter queue: {dead_letters}",
-        "a message that cannot be processed comes back until the queue's retention ends, and is"
-        " then lost",
-        "give it a redrive policy with maxReceiveCount 5 or more",
-    ),
-    wrong(
-        "dead-letter-queue",
-        lambda queue: queue.dead_letters_gone,
-        "its dead-letter queue: {dead_letters}",
-        "messages that fail too often are lost or come back for ever",
-        "create it, or name another in the redrive policy",
+        "a message that cannot be processed comes back until its retention ends, and is then lost",
+        "create it; have the redrive policy name it, with maxReceiveCount 5 or more",
     ),
     wrong(
         "receive-count",
@@ -102,12 +91,10 @@ _QUEUE_CHECKS = (
     ),
     wrong(
         "retention",
-        lambda queue: (
-            (queue.kept + queue.dead_letters_kept).total_seconds() > queue.config.retention_seconds
-        ),
-        "queue {kept}, dead-letter queue {dead_letters_kept}; records {config.retention_seconds} s",
+        lambda queue: queue.kept_seconds > queue.config.retention_seconds,
+        "{kept_seconds} s, dead-letter queue included; records {config.retention_seconds} s",
         "a copy that is redriven late comes after its record counts as absent, and is done again",
-        "set CXONE_IDEM_RETENTION_SECONDS to the queues' retention or more, or shorten theirs",
+        "set CXONE_IDEM_RETENTION_SECONDS to {kept_seconds} or more, or keep messages shorter",
     ),
 )
 _MAPPING_CHECKS = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cxone_idem.doctor.check import Facts, UnreadError, advice, examine, fact, last_name, wrong
+from cxone_idem.config import Config
+from cxone_idem.doctor.check import Facts, UnreadError, advice, examine, last_name, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -92,27 +93,20 @@ _ACCESS_CHECKS = (
 
 def check_role(account: Account, function: Facts, queue_arns: Iterable[str]) -> Iterator[Finding]:
     """Report which actions a function's role lacks, and which it has without need."""
-    actions = _QUEUE_ACTIONS
-    role_arn = function.Role
-    subject = f"role {last_name(role_arn)}"
+    subject = f"role {last_name(function.Role)}"
+    config, actions = function.get("config"), _QUEUE_ACTIONS
     try:
-        config = fact(lambda: function.config)
-        if isinstance(config, UnreadError):
-            yield config.finding("table-permissions", subject)
-        else:
+        if isinstance(config, Config):
+            # Only named, the table is in the function's own account and Region.
+            partition, _, region, owner = function.FunctionArn.split(":")[1:5]
+            own = f"arn:{partition}:dynamodb:{region}:{owner}:table/{config.table}"
+            arn = config.table if config.table.startswith("arn:") else own
+            yield from examine(_access(account, function.Role, arn, _TABLE_ACTIONS))
             actions = _ALIGNED_QUEUE_ACTIONS if config.align_visibility else actions
-            arn = _table_arn(function)
-            yield from examine(_access(account, role_arn, arn, _TABLE_ACTIONS))
+        elif config:
+            yield config.finding("table-permissions", subject)
         for arn in queue_arns:
-            yield from examine(_access(account, role_arn, arn, actions))
+            yield from examine(_access(account, function.Role, arn, actions))
     except UnreadError as unread:
         fix = "run the doctor against AWS IAM, with iam:SimulatePrincipalPolicy allowed"
         yield UnreadError(str(unread), unread.fix or fix).finding("permissions", subject)
-
-
-def _table_arn(function: Facts) -> str:
-    """Return the ARN of a function's table; only named, it is in its account and Region."""
-    table: str = function.config.table
-    partition, _, region, owner = function.FunctionArn.split(":")[1:5]
-    own = f"arn:{partition}:dynamodb:{region}:{owner}:table/{table}"
-    return table if table.startswith("arn:") else own

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from cxone_idem.config import Config
     from cxone_idem.doctor.account import Account
 
-# Enough to see what a table's items are like; a page of small items is a few read units.
-_SAMPLE_ITEMS = 50
 # As seconds that is the year 5138, as milliseconds 1973: no time that a record could mean.
 _MILLISECONDS_FROM = 10**11
 
@@ -24,9 +22,7 @@ def read_table(account: Account, name: str, config: Config) -> Facts:
     on_demand = table.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
     reason = "it is a global table, and this SDK does not show how consistent it is"
     unread = UnreadError(reason, "use a newer botocore")
-    regions = (
-        table.get("MultiRegionConsistency", unread) if table.get("Replicas") else "it is in one"
-    )
+    regions = table.get("MultiRegionConsistency", unread) if table.get("Replicas") else "only one"
     return Facts(
         table,
         checks=_TABLE_CHECKS,
@@ -50,16 +46,14 @@ def _ttl(account: Account, config: Config) -> str:
 def _ttl_values(account: Account, config: Config) -> dict[str, int]:
     """Return how many items were looked at, and how many of them hold no epoch seconds."""
     name = config.ttl_attribute
-    answer = account.ask(
-        "dynamodb",
-        "scan",
-        TableName=config.table,
-        Limit=_SAMPLE_ITEMS,
-        PaginationConfig={"MaxItems": _SAMPLE_ITEMS},
-        ProjectionExpression="#ttl",
-        ExpressionAttributeNames={"#ttl": name},
-    )
-    values = [item[name] for item in answer["Items"] if name in item]
+    # Enough to see what a table's items are like; a page of small items is a few read units.
+    sample: dict[str, Any] = {"Limit": 50, "PaginationConfig": {"MaxItems": 50}}
+    of: dict[str, Any] = {
+        "ProjectionExpression": "#ttl",
+        "ExpressionAttributeNames": {"#ttl": name},
+    }
+    items = account.ask("dynamodb", "scan", TableName=config.table, **sample, **of)["Items"]
+    values = [item[name] for item in items if name in item]
     return {"all": len(values), "wrong": sum(not _is_seconds(value) for value in values)}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -83,21 +83,19 @@ def decide(
     return _VERDICTS[meaning]
 
 
+@dataclass
 class DeadLetters:
     """The messages of one dead-letter queue, to look at and to settle.
 
     `to` is where they are sent back; by default each goes to the queue it came from.
     """
 
-    def __init__(
-        self, queue: SqsQueue, reader: RecordReader, config: Config, to: SqsQueue | None = None
-    ) -> None:
-        self._queue = queue
-        self._reader = reader
-        self._config = config
-        self._to = to
-        self._seen: set[str] = set()
-        self._kept: list[str] = []
+    queue: SqsQueue
+    reader: RecordReader
+    config: Config
+    to: SqsQueue | None = None
+    _seen: set[str] = field(default_factory=set)
+    _kept: list[str] = field(default_factory=list)
 
     def walk(self, *carry_out: Verdict) -> Iterator[DeadLetter]:
         """Yield each message once, after carrying out its verdict if it is one of these.
@@ -109,11 +107,11 @@ class DeadLetters:
                 for message in received:
                     yield self._settle(message, carry_out)
         finally:
-            self._queue.change_visibility([VisibilityChange(handle, 0) for handle in self._kept])
+            self.queue.change_visibility([VisibilityChange(handle, 0) for handle in self._kept])
 
     def _receive(self) -> list[dict[str, Any]]:
         """Return messages not seen before; none once one of them comes back."""
-        received = self._queue.receive(
+        received = self.queue.receive(
             most=ENTRIES_MAX, wait_seconds=_POLL_SECONDS, visibility_seconds=300
         )
         self._kept += [message["ReceiptHandle"] for message in received]
@@ -135,10 +133,10 @@ class DeadLetters:
             # Should it fail again while this goes on, it is not sent back in a circle.
             self._seen.add(letter.target.send(message, new))
         handle = message["ReceiptHandle"]
-        refused = self._queue.delete([handle])
+        refused = self.queue.delete([handle])
         if refused:
             problem = f"a message was not deleted ({refused[handle]}); running this again helps"
-            raise QueueError(problem, self._queue.url, "DeleteMessageBatch")
+            raise QueueError(problem, self.queue.url, "DeleteMessageBatch")
         self._kept.remove(handle)
         return replace(letter, acted=True)
 
@@ -147,10 +145,10 @@ class DeadLetters:
         letter = DeadLetter(message["MessageId"], int(attributes["SentTimestamp"]))
         try:
             event = parse_exactly(message["Body"])
-            letter = replace(letter, key=find_key(event, self._config.key))
-            fingerprint = find_fingerprint(event, self._config.fingerprint)
-            name = partition_key(self._config.namespace, letter.key or "")
-            record, date_seconds = self._reader.get(name)
+            letter = replace(letter, key=find_key(event, self.config.key))
+            fingerprint = find_fingerprint(event, self.config.fingerprint)
+            name = partition_key(self.config.namespace, letter.key or "")
+            record, date_seconds = self.reader.get(name)
         except KeyMissingError as error:
             return replace(letter, reason=str(error))
         except StoreError as error:
@@ -158,12 +156,12 @@ class DeadLetters:
                 raise
             return replace(letter, reason=error.problem)
         now_ms = int((time.time() if date_seconds is None else date_seconds) * 1000)
-        verdict, reason = decide(record, fingerprint, now_ms, self._config.max_attempts)
+        verdict, reason = decide(record, fingerprint, now_ms, self.config.max_attempts)
         letter = replace(letter, record=record, verdict=verdict, reason=reason)
         if verdict is not Verdict.SEND_BACK:
             return letter
         source = attributes.get("DeadLetterQueueSourceArn")  # SQS itself says it
-        if self._to or source:
-            return replace(letter, target=self._to or self._queue.neighbour(source))
+        if self.to or source:
+            return replace(letter, target=self.to or self.queue.neighbour(source))
         reason = "it does not say which queue it came from: name one with --to"
         return replace(letter, verdict=Verdict.KEEP, reason=reason)
