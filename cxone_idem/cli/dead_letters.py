@@ -43,7 +43,7 @@ def dead_letters(
     client = create_sqs_client(attempts=3, answer_seconds=10)
     opened = open_queue(client, queue)
     target = None if to is None else open_queue(client, to)
-    if target is not None and target.url == opened.url:
+    if target and target.url == opened.url:
         message = "it is the dead-letter queue itself"
         raise click.BadParameter(message, param_hint="--to")
     print_status(f"records: table {config.table!r}, namespace {config.namespace!r}")
@@ -58,9 +58,9 @@ def dead_letters(
     finally:  # what was settled is printed even if an error ends it
         data, rows = [_data(each) for each in letters], [_row(each) for each in letters]
         print_result(data, _COLUMNS, rows, as_json=as_json)
-    acted = sum(letter.acted for letter in letters)
+    left = sum(not letter.acted for letter in letters)
     print_status(
-        f"{len(letters)} messages, {acted} of them settled, {len(letters) - acted} left there"
+        f"{len(letters)} messages, {len(letters) - left} of them settled, {left} left there"
     )
 
 

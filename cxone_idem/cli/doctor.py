@@ -60,16 +60,12 @@ def examine(
         examination.rule(name, here)
     for name in tables:
         examination.table(replace(here, table=name))
-    _report(examination.findings, as_json=as_json)
-    statuses = {finding.status for finding in examination.findings}
-    if examination.missing & {*functions, *queues, *tables, *rules}:
-        return Exit.NOT_FOUND
-    if Status.WRONG in statuses:
-        return Exit.FOUND
-    return Exit.UNSURE if Status.UNKNOWN in statuses else Exit.OK
+    code = _report(examination.findings, as_json=as_json)
+    missing = examination.missing & {*functions, *queues, *tables, *rules}
+    return Exit.NOT_FOUND if missing else code
 
 
-def _report(findings: Sequence[Finding], *, as_json: bool) -> None:
+def _report(findings: Sequence[Finding], *, as_json: bool) -> Exit:
     """Print findings; of those that are right nothing but their number, except as JSON."""
     faults = [finding for finding in findings if finding.status is not Status.OK]
     if as_json or (faults and not on_terminal()):
@@ -82,6 +78,9 @@ def _report(findings: Sequence[Finding], *, as_json: bool) -> None:
     count = Counter(finding.status for finding in findings)
     counts = ", ".join(f"{count[status]} {status.value}" for status in Status)
     print_status(f"{len(findings)} checks: {counts}")
+    if count[Status.WRONG]:
+        return Exit.FOUND
+    return Exit.UNSURE if count[Status.UNKNOWN] else Exit.OK
 
 
 def _print_paragraph(fault: Finding) -> None:

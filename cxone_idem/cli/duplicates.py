@@ -26,17 +26,8 @@ if TYPE_CHECKING:
 _ROWS_MAX = 50
 _PERIODS_SECONDS = (60, 600, 3600, 6 * 3600, 86_400)
 _BAR_CELLS = 50
-_COLOURS = {
-    Cause.SQS_REDELIVERED: "cyan",
-    Cause.SQS_DELIVERED_TWICE: "bright_blue",
-    Cause.EVENTBRIDGE_DELIVERED_TWICE: "magenta",
-    Cause.DEAD_LETTER_REDRIVE: "yellow",
-    Cause.CXONE_EMITTED_AGAIN: "red",
-    Cause.ARCHIVE_REPLAY: "green",
-    Cause.OWN_RETRY: "bright_cyan",
-    Cause.NOT_A_DUPLICATE: "bright_red",
-    Cause.UNKNOWN: "bright_black",
-}
+# One for each cause, from the most frequent on.
+_COLOURS = ("cyan", "red", "yellow", "green", "blue", "magenta", "white", "orange1", "grey50")
 
 
 @click.command()
@@ -102,15 +93,16 @@ def _bars(periods: dict[str, Counter[Cause]], causes: list[Cause]) -> Text:
     """Return the bars, one a period, under the colours of the causes."""
     most = max(sum(counts.values()) for counts in periods.values())
     bars = Text()
-    for cause in causes:
-        bars.append("█ ", _COLOURS[cause]).append(f"{cause.value}  ")
+    coloured = dict(zip(causes, _COLOURS, strict=False))
+    for cause, colour in coloured.items():
+        bars.append("█ ", colour).append(f"{cause.value}  ")
     for at, counts in periods.items():
         bars.append(f"\n{at:16}  ")
         total = 0
-        for cause in causes:
+        for cause, colour in coloured.items():
             start = round(total * _BAR_CELLS / most)
             total += counts[cause]
-            bars.append("█" * (round(total * _BAR_CELLS / most) - start), _COLOURS[cause])
+            bars.append("█" * (round(total * _BAR_CELLS / most) - start), colour)
         bars.append(f" {total}" if total else "")
     return bars
 

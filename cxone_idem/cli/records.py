@@ -38,7 +38,7 @@ _FREE = "it is free already: its next delivery does the work"
 @click.command()
 @click.argument("key")
 @json_option
-def show(key: str, *, as_json: bool) -> Exit:
+def show(key: str, *, as_json: bool) -> None:
     """Show the record of KEY: its state, whose delivery has it, and until when.
 
     KEY is what CXONE_IDEM_KEY finds in the event; the namespace is put before it. Reads the table
@@ -46,8 +46,6 @@ def show(key: str, *, as_json: bool) -> Exit:
     """
     table = Config.from_environ().table
     record, now_ms = _load(key)
-    if record is None:
-        return Exit.NOT_FOUND
     in_progress, done = record.state is State.IN_PROGRESS, record.state is State.DONE
     judged = {
         "lease_over": in_progress and is_lease_over(record, now_ms),
@@ -56,13 +54,12 @@ def show(key: str, *, as_json: bool) -> Exit:
     data = {"table": table, "store_time_ms": now_ms, **judged, **asdict(record)}
     rows = [("table", table), *describe(record, now_ms)]
     print_result(data, ("what", "value"), rows, as_json=as_json)
-    return Exit.OK
 
 
 @click.command()
 @click.argument("key")
 @click.option("--yes", is_flag=True, help="Do not ask, where releasing is safe.")
-def release(key: str, *, yes: bool) -> Exit:
+def release(key: str, *, yes: bool) -> None:
     """Release KEY, so that its next delivery does the work.
 
     A key whose lease is over is released after a question, or with --yes. While its lease still
@@ -72,12 +69,10 @@ def release(key: str, *, yes: bool) -> Exit:
     """
     deduplicator = _deduplicator()
     record, now_ms = _load(key)
-    if record is None:
-        return Exit.NOT_FOUND
     done = record.state is State.DONE
     if record.state is State.RELEASED or (done and is_past_retention(record, now_ms)):
         print_status(_FREE)
-        return Exit.OK
+        return
     if done:
         refuse("the work is done, and releasing the key would have it done again")
     _confirm_release(key, record, now_ms, yes=yes)
@@ -86,13 +81,12 @@ def release(key: str, *, yes: bool) -> Exit:
     except ClaimLostError:
         refuse("the record changed in the meantime, so nothing was written; look again")
     print_status("released: the next delivery does the work")
-    return Exit.OK
 
 
 @click.command()
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def redo(keys: tuple[str, ...], *, yes: bool) -> Exit:
+def redo(keys: tuple[str, ...], *, yes: bool) -> int:
     """Make each KEY that is done free to claim, after a question, so that its event can run again.
 
     Then send the event, or redrive it from its dead-letter queue, once no process remembers the key
@@ -100,7 +94,13 @@ def redo(keys: tuple[str, ...], *, yes: bool) -> Exit:
     is written on the condition that it is still done, and keeps its generation.
     """
     deduplicator = _deduplicator()
-    return max([_redo(key, deduplicator, yes=yes) for key in keys])
+    codes: list[int] = []
+    for key in keys:
+        try:
+            codes.append(_redo(key, deduplicator, yes=yes))
+        except click.exceptions.Exit as ended:
+            codes.append(ended.exit_code)
+    return max(codes)
 
 
 def _deduplicator() -> Deduplicator:
@@ -108,8 +108,8 @@ def _deduplicator() -> Deduplicator:
     return Deduplicator.from_environ({**os.environ, variable("disabled"): "false"})
 
 
-def _load(key: str) -> tuple[Record | None, int]:
-    """Return a key's record and the store's time in ms; print where it was looked for if absent."""
+def _load(key: str) -> tuple[Record, int]:
+    """Return a key's record and the store's time in ms; if there is none, end with `NOT_FOUND`."""
     config = Config.from_environ()
     name = partition_key(config.namespace, checked_key(key))
     record, date_seconds = RecordReader(config).get(name)
@@ -118,6 +118,7 @@ def _load(key: str) -> tuple[Record | None, int]:
         if not config.namespace:
             hint = "no namespace is set, and a Lambda function's keys have its name before them"
             print_status(f"{hint}: set CXONE_IDEM_NAMESPACE to it")
+        raise click.exceptions.Exit(Exit.NOT_FOUND)
     return record, int((time.time() if date_seconds is None else date_seconds) * 1000)
 
 
@@ -146,13 +147,11 @@ def _confirm_release(key: str, record: Record, now_ms: int, *, yes: bool) -> Non
 
 def _redo(key: str, deduplicator: Deduplicator, *, yes: bool) -> Exit:
     record, now_ms = _load(key)
-    if record is None:
-        return Exit.NOT_FOUND
     if record.state is not State.DONE or is_past_retention(record, now_ms):
-        busy = record.state is State.IN_PROGRESS and not is_lease_over(record, now_ms)
-        reason = "refused: a worker has the key, so it is not done yet" if busy else _FREE
-        print_status(f"{quoted(key)}: {reason}")
-        return Exit.REFUSED if busy else Exit.OK
+        if record.state is State.IN_PROGRESS and not is_lease_over(record, now_ms):
+            refuse(f"a worker has the key {quoted(key)}, so it is not done yet")
+        print_status(f"{quoted(key)}: {_FREE}")
+        return Exit.OK
     done = "a marker without a time"
     if record.done_at_ms is not None:
         done = f"{duration(now_ms - record.done_at_ms)} ago, for {origin(record.origin)}"
@@ -163,8 +162,7 @@ def _redo(key: str, deduplicator: Deduplicator, *, yes: bool) -> Exit:
     try:
         deduplicator.forget(key)
     except InProgressError as error:
-        print_status(f"refused: {error}")
-        return Exit.REFUSED
+        refuse(str(error))
     print_status(f"{quoted(key)} is free: its next delivery does the work")
     remember_ms = int(deduplicator.config.remember_seconds * 1000)
     if remember_ms:

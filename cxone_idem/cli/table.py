@@ -34,6 +34,11 @@ def create_table(*, yes: bool) -> None:
     if mistake:
         refuse(f"{table} exists, and {mistake}")
     admin.wait()
+    _switch_ttl_on(admin, table, ttl_attribute, yes=yes)
+
+
+def _switch_ttl_on(admin: TableAdmin, table: str, ttl_attribute: str, *, yes: bool) -> None:
+    """Switch TTL on if it is off: a run that was stopped half way has left it so."""
     found = admin.ttl_attribute()
     if found == ttl_attribute:
         print_status(f"{table} is right already")
@@ -43,7 +48,6 @@ def create_table(*, yes: bool) -> None:
             f"{table} exists, and its TTL is on for {found!r}, expected {ttl_attribute!r}:"
             " set CXONE_IDEM_TTL_ATTRIBUTE, or switch that TTL off"
         )
-    # A run that was stopped half way has left it so.
     print_status(f"{table} exists, with TTL off")
     if not yes:
         question = f"Have DynamoDB delete its items once their {ttl_attribute!r} is past?"

@@ -30,8 +30,11 @@ def _settings(name: str, environment: dict[str, Any]) -> dict[str, Any]:
         return {"checks": (), "mistakes": unread, "config": unread}
     variables = environment.get("Variables", {})
     endpoints = [f"{each} is {variables[each]}" for each in _ENDPOINTS if variables.get(each)]
-    facts: dict[str, Any] = {"endpoint": ", ".join(endpoints), "checks": _ENVIRONMENT_CHECKS}
-    mistakes: tuple[str, ...] = ("",)
+    facts: dict[str, Any] = {
+        "endpoint": ", ".join(endpoints) or "none",
+        "checks": _ENVIRONMENT_CHECKS,
+    }
+    mistakes: tuple[str, ...] = ("none",)
     try:
         facts["config"] = Config.from_environ({**variables, "AWS_LAMBDA_FUNCTION_NAME": name})
         facts["checks"] += _CONFIG_CHECKS
@@ -45,7 +48,7 @@ def _settings(name: str, environment: dict[str, Any]) -> dict[str, Any]:
 _MISTAKE_CHECKS = (
     wrong(
         "settings",
-        lambda setting: setting.mistake,
+        lambda setting: setting.mistake != "none",
         "wrong CXONE_IDEM_* variables: {mistake}",
         "the function cannot start: every event fails",
         "correct the function's environment",
@@ -54,7 +57,7 @@ _MISTAKE_CHECKS = (
 _ENVIRONMENT_CHECKS = (
     advice(
         "endpoint",
-        lambda function: function.endpoint,
+        lambda function: function.endpoint != "none",
         "an endpoint that is not the Region's own: {endpoint}",
         "claims go there and not to the Region's own DynamoDB",
         "remove it, unless it is your VPC endpoint",

@@ -44,7 +44,7 @@ def _access(account: Account, role_arn: str, arn: str, actions: dict[str, list[s
 
     def those(kind: str, *decided: str) -> str:
         found = (each for each in actions[kind] if decisions.get(each, _UNCERTAIN) in decided)
-        return ", ".join(found)
+        return ", ".join(found) or "none"
 
     missing, uncertain = those("needed", *_DENIED), those("needed", _UNCERTAIN)
     reason = f"{uncertain} on {arn} depends on a condition of a policy"
@@ -54,7 +54,7 @@ def _access(account: Account, role_arn: str, arn: str, actions: dict[str, list[s
         checks=_ACCESS_CHECKS,
         kind="table" if ":dynamodb:" in arn else "queue",
         arn=arn,
-        missing=unread if uncertain and not missing else missing,
+        missing=unread if missing == "none" != uncertain else missing,
         slow=those("faster", *_DENIED),
         excess=those("beyond", "allowed"),
     )
@@ -69,21 +69,21 @@ def _decision(result: dict[str, Any]) -> str:
 _ACCESS_CHECKS = (
     wrong(
         "{kind}-permissions",
-        lambda access: access.missing,
+        lambda access: access.missing != "none",
         "needed on {arn}, but not allowed: {missing}",
         "AWS refuses the request, so that no event is processed as it should be",
         "allow it on that {kind}",
     ),
     advice(
         "batch-permissions",
-        lambda access: access.slow,
+        lambda access: access.slow != "none",
         "useful on {arn}, but not allowed: {slow}",
         "each message costs two requests of its own, instead of a few for the whole batch",
         "allow it on that {kind}",
     ),
     advice(
         "least-privilege",
-        lambda access: access.excess,
+        lambda access: access.excess != "none",
         "allowed on {arn}, though the library never does it: {excess}",
         "a mistake in the function could undo claims or empty the queue",
         "take it from the role, unless your own code does it",

@@ -61,10 +61,8 @@ class DeadLetter:
     record: Record | None = None
     verdict: Verdict = Verdict.KEEP
     reason: str = ""
-    target: SqsQueue | None = None
-    """Where it is sent back; None unless that is the verdict."""
-    acted: bool = False
-    """Whether the verdict was carried out."""
+    target: SqsQueue | None = None  # where it is sent back, if that is the verdict
+    acted: bool = False  # whether the verdict was carried out
 
 
 def decide(
