@@ -58,10 +58,8 @@ def dead_letters(
     finally:  # what was settled is printed even if an error ends it
         data, rows = [_data(each) for each in letters], [_row(each) for each in letters]
         print_result(data, _COLUMNS, rows, as_json=as_json)
-    left = sum(not letter.acted for letter in letters)
-    print_status(
-        f"{len(letters)} messages, {len(letters) - left} of them settled, {left} left there"
-    )
+    acted, count = sum(letter.acted for letter in letters), len(letters)
+    print_status(f"{count} messages, {acted} of them settled, {count - acted} left there")
 
 
 def _row(letter: DeadLetter) -> tuple[str, ...]:
