@@ -7,8 +7,10 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import Any
 
 import click
 
@@ -17,12 +19,6 @@ from cxone_idem.events.handler import handler_mistake
 from cxone_idem.setting import variable
 from cxone_idem.sqs.consumer import Consumer, ServedQueue
 from cxone_idem.sqs.queue import ENTRIES_MAX
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
-_SIGNALLED = 128
 
 
 @click.command()
@@ -51,7 +47,15 @@ def consume(queue: str, handler: str, batch_size: int) -> None:
     environ = {**os.environ, variable("align_visibility"): "false"}
     deduplicator = Deduplicator.from_environ(environ)
     consumer = Consumer(deduplicator, ServedQueue.of(queue, batch_size), process_event)
-    _stop_on_signals(consumer)
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if consumer.service.stopping:
+            # Not the default action, which the first process of a container does not have.
+            os._exit(128 + number)
+        consumer.service.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     consumer.run()
 
 
@@ -71,14 +75,3 @@ def _import(handler: str) -> Callable[[dict[str, Any]], object]:
         message = f"{handler!r} is not a function of an event: {mistake}"
         raise click.BadParameter(message, param_hint="--handler")
     return found
-
-
-def _stop_on_signals(consumer: Consumer) -> None:
-    def stop(number: int, _: FrameType | None) -> None:
-        if consumer.service.stopping:
-            # Not the default action, which the first process of a container does not have.
-            os._exit(_SIGNALLED + number)
-        consumer.service.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)

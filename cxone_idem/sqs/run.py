@@ -97,7 +97,7 @@ class BatchRun:
 
     def _prefetch(self, chunk: list[BatchItem]) -> None:
         """Claim the keys that are sure to be wanted: of the first message of each."""
-        if self._claims.config.disabled or self._out_of_time():
+        if not chunk or self._claims.config.disabled or self._out_of_time():
             return
         first: dict[str, BatchItem] = {}
         for item in chunk:

@@ -161,6 +161,7 @@ def test_a_healthy_pipeline_has_no_finding(cloud: Cloud, doctor: Callable[..., S
         "receive-count",
         "retention",
         "rule-state",
+        "rules",
         "sdk-timeouts",
         "settings",
         "table-key",

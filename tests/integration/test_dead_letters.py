@@ -122,7 +122,7 @@ def sqs() -> Iterator[Any]:
 @pytest.fixture(autouse=True)
 def _an_empty_queue_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asking all of SQS's servers takes a second; there is one here."""
-    monkeypatch.setattr("cxone_idem.dead_letters._POLL_SECONDS", 0)
+    monkeypatch.setattr("cxone_idem.sqs.dead_letters._POLL_SECONDS", 0)
 
 
 @pytest.fixture
