@@ -10,9 +10,6 @@ from cxone_idem.errors import KeyMissingError
 from cxone_idem.events.canonical import exact_number
 from cxone_idem.text import kind_of
 
-# Longer than any id AWS makes; the origin is evidence, and must not grow the item past 1 KB.
-_ORIGIN_TEXT_MAX = 128
-
 
 def parse_envelope(body: Any, parse_float: Callable[[str], Any] | None = None) -> dict[str, Any]:
     """Return the event in an SQS message's body; raise `KeyMissingError` if there is none."""
@@ -37,10 +34,3 @@ def parse_exactly(body: Any) -> dict[str, Any]:
     Keys and fingerprints are found in this one; a handler gets the ordinary one.
     """
     return parse_envelope(body, exact_number)
-
-
-def origin_text(value: object) -> str | None:
-    """Return a short, storable text of an id found in an event, or None if it is no text."""
-    if not isinstance(value, str) or not value:
-        return None
-    return value[:_ORIGIN_TEXT_MAX].encode("utf-8", "replace").decode()

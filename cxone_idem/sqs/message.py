@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from cxone_idem.claims.invocation import Invocation
 from cxone_idem.errors import IdemError
-from cxone_idem.events.envelope import origin_text
 from cxone_idem.record import Origin
-from cxone_idem.text import kind_of, quoted
+from cxone_idem.text import kind_of, origin_text, quoted
 
 # Beyond any count or epoch time there is, and well within the 38 digits of a DynamoDB number: a
 # longer one would make DynamoDB refuse the claim.
