@@ -49,7 +49,7 @@ def _check_fingerprint(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """How a deduplicator works. Raises `ConfigError` listing every mistake at once."""
+    """The settings of a deduplicator. Raises `ConfigError` listing every mistake at once."""
 
     table: str = setting("cxone-idem", "DynamoDB table that holds the records", check_name)
     namespace: str = setting(

@@ -104,7 +104,7 @@ class AsyncDeduplicator:
     """A `Deduplicator` for asyncio. It is bound to no loop: make one for each process and keep it.
 
     A task that is cancelled in one of the verbs waits for the request under way, so that whatever
-    was written is known: a claim granted meanwhile is given back, a completion stands.
+    was written is known: a claim granted meanwhile is released, a completion stays.
     """
 
     def __init__(

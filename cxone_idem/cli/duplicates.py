@@ -110,7 +110,7 @@ def _print_advice(log: LogReader, totals: Counter[Cause]) -> None:
     print_status(f"{count_all or 'no'} duplicates in {read}")
     for cause, count in totals.most_common():
         share = f"{count} ({count / count_all:.0%}) {cause.value}"
-        print_status(f"{share}: {cause.told_by}; {cause.advice}")
+        print_status(f"{share}: {cause.evidence}; {cause.advice}")
     if log.waiting:
         found = f"{log.waiting} more found their key in progress"
         print_status(f"{found}; they come back, and are counted then")
@@ -127,7 +127,7 @@ def _data(
     for cause, count in totals.most_common():
         found = ({"key": each.key, **each.fields} for each in log.duplicates if each.cause is cause)
         # Three are enough for a ticket, and few enough to read.
-        texts = {"told_by": cause.told_by, "advice": cause.advice}
+        texts = {"evidence": cause.evidence, "advice": cause.advice}
         causes[cause.value] = {"duplicates": count, **texts, "examples": list(islice(found, 3))}
     return {
         "duplicates": len(log.duplicates),

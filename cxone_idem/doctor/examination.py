@@ -23,7 +23,7 @@ class Examination:
         self._account = account
         self.findings: list[Finding] = []
         self.missing: set[str] = set()
-        """What does not exist, by the name it was looked for."""
+        """The things that do not exist, by the name they were looked for."""
 
     def function(self, name: str) -> None:
         """Examine a function, its role and table, and all that sends to it."""

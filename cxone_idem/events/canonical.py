@@ -34,7 +34,7 @@ def exact_number(text: str) -> float | Decimal:
 
 
 def may_be_rounded(number: float | Decimal) -> bool:
-    """Return whether a number is a float so large that it stands for its neighbours too."""
+    """Return whether a number is a float so large that its neighbours become the same float."""
     return isinstance(number, float) and _WHOLE_FLOAT_MAX <= abs(number) < math.inf
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cxone_idem.errors import KeyMissingError
@@ -34,3 +34,13 @@ def parse_exactly(body: Any) -> dict[str, Any]:
     Keys and fingerprints are found in this one; a handler gets the ordinary one.
     """
     return parse_envelope(body, exact_number)
+
+
+def is_envelope(event: Any) -> bool:
+    """Return whether an event is EventBridge's, whose `id` is that of the event."""
+    return (
+        isinstance(event, Mapping)
+        and isinstance(event.get("detail-type"), str)
+        and isinstance(event.get("source"), str)
+        and isinstance(event.get("detail"), Mapping)
+    )

@@ -81,7 +81,7 @@ def are_same(expression: str, other: str) -> bool:
 
 
 def expression_mistake(expression: str, *, is_key: bool = False) -> str:
-    """Say what is wrong with an expression, as far as the expression alone shows it; or nothing."""
+    """Return what is wrong with an expression, as far as it shows that itself; or nothing."""
     try:
         nodes = list(_nodes(_compiled(expression).parsed))
     except EVALUATION_ERRORS as error:
@@ -109,7 +109,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _mistake_of(name: str, arguments: list[dict[str, Any]]) -> str:
-    """Say what is wrong with a call of a function, whatever the event; or nothing."""
+    """Return what is wrong with a call of a function, whatever the event; or nothing."""
     if name not in _Functions.FUNCTION_TABLE:
         return f"calls {name}(), which is no JMESPath function"
     wanted = _Functions.FUNCTION_TABLE[name]["signature"]

@@ -14,6 +14,7 @@ from cxone_idem.events.canonical import (
     number_text,
     reads_as_json,
 )
+from cxone_idem.events.envelope import is_envelope
 from cxone_idem.events.expression import EVALUATION_ERRORS, are_same, search
 from cxone_idem.text import kind_of
 
@@ -29,7 +30,7 @@ def find_key(event: Any, expression: str) -> str:
     """
     is_default = are_same(expression, DEFAULT_KEY)
     searched = event
-    if is_default and isinstance(event, Mapping) and not _is_envelope(event):
+    if is_default and isinstance(event, Mapping) and not is_envelope(event):
         # Its `id` may be that of an entity.
         searched = {name: event[name] for name in event if name != "id"}
     try:
@@ -92,19 +93,9 @@ def _check_parts(parts: list[Any], name: str) -> None:
         _check(part, f"part {number} of {len(parts)}{where}")
 
 
-def _is_envelope(event: Any) -> bool:
-    """Return whether an event is EventBridge's, whose `id` is that of the event."""
-    return (
-        isinstance(event, Mapping)
-        and isinstance(event.get("detail-type"), str)
-        and isinstance(event.get("source"), str)
-        and isinstance(event.get("detail"), Mapping)
-    )
-
-
 def _hint(event: Any) -> str:
     """Return what to set where the default expression finds nothing."""
-    if not isinstance(event, Mapping) or _is_envelope(event):
+    if not isinstance(event, Mapping) or is_envelope(event):
         return ""
     if isinstance(event.get("Message"), str) and "TopicArn" in event:
         return (

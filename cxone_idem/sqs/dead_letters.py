@@ -33,7 +33,7 @@ _POLL_SECONDS = 1
 
 
 class Verdict(Enum):
-    """What is best done with a dead letter."""
+    """The best thing to do with a dead letter."""
 
     DROP = "drop"
     SEND_BACK = "send back"

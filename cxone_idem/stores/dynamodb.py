@@ -28,7 +28,7 @@ from cxone_idem.stores.dynamodb_item import Layout
 # or its answer is lost. The SDK's 60 s outlast most Lambda time-outs.
 _TIMEOUT_SECONDS = 1
 REQUEST_SECONDS = 2 * _TIMEOUT_SECONDS
-"""How long one request may take: it waits for a connection, then for an answer.
+"""The time that one request may take: it waits for a connection, then for an answer.
 
 The SDK sends it once, as it would pause up to 1, 2, 4 s between attempts and knows no deadline. The
 store sends it up to 4 times, and fewer where an invocation ends before.

@@ -1,4 +1,4 @@
-"""What DynamoDB's answers say, and what each of its failures means."""
+"""DynamoDB's answers, and the meaning of each of its failures."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def read_item(item: Any, partition_key: str, source: Source) -> Record | None:
 
 
 class _Meaning(NamedTuple):
-    """What an error means whose code, followed by its message, begins with a pattern."""
+    """Meaning of an error whose code, followed by its message, begins with a pattern."""
 
     pattern: str
     problem: str
