@@ -131,6 +131,19 @@ class Config:
         " default none is written",
         check_metrics,
     )
+    # 1 ms: a fifth or less of a round trip, so that it hardly lengthens the time between a side
+    # effect and its record.
+    linger_ms: float = setting(
+        1,
+        "how long a completion waits for others of its batch, to go in one request with them",
+        number(0, 1000, "milliseconds"),
+    )
+    warm_up: bool = setting(
+        True,  # noqa: FBT003
+        "`false` sends no request in Lambda's init phase; by default one that writes nothing opens"
+        " the connection there",
+        check_switch,
+    )
     disabled: bool = setting(False, "`true` runs every event, undeduplicated", check_switch)  # noqa: FBT003
 
     def __post_init__(self) -> None:

@@ -58,14 +58,14 @@ def _must_be(expected: str, is_right: Callable[[Any], object]) -> Check:
 
 
 def number(least: float, most: float, unit: str = "seconds") -> Check:
-    """Return the check of a number; it must be whole unless its unit is seconds."""
+    """Return the check of a number; it must be whole unless its unit is one of time."""
     return _must_be(
         f"a number of {unit} from {least:,} to {most:,}",
         lambda value: (
             isinstance(value, (int, float))
             and not isinstance(value, bool)
             and least <= value <= most
-            and (unit == "seconds" or value == int(value))
+            and (unit.endswith("seconds") or value == int(value))
         ),
     )
 

@@ -43,7 +43,7 @@ class BatchRun:
         self._handler = handler
         self._invocation = invocation
         self._max_workers = max_workers
-        self._committer = GroupCommitter(claims)
+        self._committer = GroupCommitter(claims, invocation)
         self._completing: dict[HeldClaim, BatchItem] = {}
         self._prefetched: dict[BatchItem, ClaimOutcome] = {}
         self._asked: set[str] = set()

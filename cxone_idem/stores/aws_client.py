@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
@@ -28,16 +29,26 @@ _SDK_PAUSE_SECONDS = 20
 
 
 def new_client(service: str, config: ClientConfig, session: Any = None) -> Any:
-    """Create a client of `session`, by default botocore's; the SDK finds endpoint and credentials.
+    """Create a client of `session`; the SDK finds endpoint and credentials.
 
-    botocore reads `AWS_DEFAULT_REGION` and the profile; where neither names a region, `AWS_REGION`
+    By default the session is boto3's own where boto3 is imported: it has read the endpoints, the
+    models and the credentials already, or the user's next client finds them read. Elsewhere it is
+    botocore's, as importing boto3 too would cost a cold start more than all of this library.
+
+    The SDK reads `AWS_DEFAULT_REGION` and the profile; where neither names a region, `AWS_REGION`
     does, as in the other SDKs of AWS. Raises `ConfigError` if there is no region.
     """
-    session = session or botocore.session.get_session()
-    region = session.get_config_variable("region") or os.environ.get("AWS_REGION") or None
+    boto3 = sys.modules.get("boto3")
+    if session is not None or boto3 is None:
+        create = (session or botocore.session.get_session()).create_client
+    else:
+        create = boto3.client
     try:
-        return session.create_client(service, region_name=region, config=config)
+        return create(service, config=config)
     except NoRegionError:
+        region = os.environ.get("AWS_REGION")
+        if region:
+            return create(service, region_name=region, config=config)
         message = "no AWS region is set: set AWS_REGION (on Lambda it always is)"
         raise ConfigError((message,)) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,9 @@ REQUEST_SECONDS = 2 * _TIMEOUT_SECONDS
 The SDK sends it once, as it would pause up to 1, 2, 4 s between attempts and knows no deadline. The
 store sends it up to 4 times, and fewer where an invocation ends before.
 """
+logger = logging.getLogger("cxone_idem")
+
+_WARM_UP_SECONDS = 1
 # Between attempts, at random from the half to the whole of it. A throttled table has capacity again
 # within a second, or later than most functions can wait; a conflict takes tens of milliseconds.
 _PAUSES_SECONDS = (0.1, 0.2, 0.4)
@@ -41,8 +45,7 @@ _PAUSES_SECONDS = (0.1, 0.2, 0.4)
 def create_client() -> Any:
     """Create the DynamoDB client this library uses; endpoint and credentials are the SDK's to find.
 
-    It is botocore's, the same that boto3 makes: importing boto3 too would cost a cold start more
-    than all of this library. Pass a client of your own for a session of your own.
+    Pass a client of your own for a session of your own.
     """
     config = ClientConfig(
         connect_timeout=_TIMEOUT_SECONDS,
@@ -119,6 +122,29 @@ class DynamoDBStore:
         It needs the same permission ("Using IAM with DynamoDB transactions", Developer Guide).
         """
         return {"Put": self._parameters(put)}
+
+    def warm_up(self) -> None:
+        """Send one request that writes nothing, so that the first event finds a connection.
+
+        The first HTTPS request loads certificates, shakes hands and imports lazily: in Lambda's
+        init phase that costs no invocation. Its condition cannot hold. It takes a second at most,
+        and a failure is logged and not raised: a missing table or permission shows before the first
+        event does.
+        """
+        table, layout, _ = self._source
+        try:
+            self._client.send(
+                "put_item",
+                _WARM_UP_SECONDS,
+                TableName=table,
+                Item={layout.partition_key: {"S": "warm-up"}},
+                ConditionExpression="attribute_exists(#key) AND attribute_not_exists(#key)",
+                ExpressionAttributeNames={"#key": layout.partition_key},
+            )
+        except Exception as error:  # noqa: BLE001 -- nothing about it is worth an event
+            failure = as_store_error(error, self._source)
+            if failure.code != "ConditionalCheckFailedException":
+                logger.warning("the warm-up request failed, as claims will: %s", failure)
 
     def _send(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result]:
         """Send each write once, in as few requests as can be; find out what refused it."""

@@ -61,7 +61,7 @@ GATE = Gate()
 
 
 def answer_simulation(params: dict[str, Any], **_: object) -> tuple[Any, dict[str, Any]] | None:
-    """PutResult IAM's policy simulation, which moto does not have, from moto's roles."""
+    """Answer IAM's policy simulation, which moto does not have, from moto's roles."""
     if "amazonaws.com" not in params["url"]:
         return None
     denied = GATE.allowed is not None and "iam:SimulatePrincipalPolicy" not in GATE.allowed

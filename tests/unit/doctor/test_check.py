@@ -384,7 +384,7 @@ class FakeAccount(Account):
         self._refusal = refusal
 
     def ask(self, service: str, operation: str, **parameters: Any) -> Any:
-        """PutResult for the one resource that is asked about."""
+        """Answer for the one resource that is asked about."""
         assert (service, operation) == ("iam", "simulate_principal_policy")
         self.asked.append(parameters)
         if self._refusal:

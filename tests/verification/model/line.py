@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from cxone_idem.claims.invocation import Invocation
 from cxone_idem.sqs import committer, run
 from tests.verification.model.consumer import Work
 from tests.verification.model.process import Port, Request, Stop, Verb
@@ -67,8 +68,8 @@ class _Turn(Opaque):
 class OwnedCommitter(committer.GroupCommitter):
     """The library's committer, whose moments are the world's."""
 
-    def __init__(self, claims: ClaimManager) -> None:
-        super().__init__(claims)
+    def __init__(self, claims: ClaimManager, invocation: Invocation) -> None:
+        super().__init__(claims, invocation)
         self._tape = claims._session._store.tape  # type: ignore[attr-defined]  # noqa: SLF001 -- a Port
         self._changed = _Line(self)  # type: ignore[assignment]
 
