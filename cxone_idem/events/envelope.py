@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from cxone_idem.errors import KeyMissingError
@@ -34,6 +35,20 @@ def parse_exactly(body: Any) -> dict[str, Any]:
     Keys and fingerprints are found in this one; a handler gets the ordinary one.
     """
     return parse_envelope(body, exact_number)
+
+
+def parse_twice(body: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the event as a handler gets it, and as `parse_exactly` does; perhaps one object."""
+    differs = False
+
+    def number(text: str) -> float | Decimal:
+        nonlocal differs
+        exact = exact_number(text)
+        differs |= exact != float(text) or not isinstance(exact, float)
+        return exact
+
+    exactly = parse_envelope(body, number)
+    return parse_envelope(body) if differs else exactly, exactly
 
 
 def is_envelope(event: Any) -> bool:

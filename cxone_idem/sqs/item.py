@@ -18,7 +18,7 @@ from cxone_idem.errors import (
     InProgressError,
     KeyMissingError,
 )
-from cxone_idem.events.envelope import parse_envelope, parse_exactly
+from cxone_idem.events.envelope import parse_twice
 from cxone_idem.events.fingerprint import find_fingerprint
 from cxone_idem.events.key import find_key
 from cxone_idem.protocol.claim_attempt import ClaimRequest
@@ -47,9 +47,8 @@ class BatchItem:
         self.first: Origin | None = None
         self.error: BaseException | None = None
         try:
-            self.envelope = parse_envelope(message.body)
+            self.envelope, exact = parse_twice(message.body)
             if not config.disabled:
-                exact = parse_exactly(message.body)
                 self.key = find_key(exact, config.key)
                 self.fingerprint = find_fingerprint(exact, config.fingerprint)
         except KeyMissingError as error:

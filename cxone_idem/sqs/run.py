@@ -204,8 +204,9 @@ class BatchRun:
 
     def _release(self, claims: list[HeldClaim], *, counts: bool) -> None:
         """Release claims; one that cannot be released ends with its lease."""
-        # Passed on and not kept here, where the frames of an error would keep it alive.
-        _log_kept(claims, self._claims.release_all(claims, counts=counts))
+        if claims:
+            # Passed on and not kept here, where the frames of an error would keep it alive.
+            _log_kept(claims, self._claims.release_all(claims, counts=counts))
 
     def _out_of_time(self) -> bool:
         if self._invocation.spare_seconds(self._claims.config.min_remaining_seconds) >= 0:
