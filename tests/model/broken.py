@@ -54,7 +54,7 @@ def _drop_date(port: Port, record: Record, expected_version: str | None) -> PutR
 
 def _clock_in_condition(port: Port, record: Record, expected_version: str | None) -> PutResult:
     if record.state is State.IN_PROGRESS and expected_version is None:
-        return port.ask(Request("put if lapsed", record))
+        return port.ask(Request("if lapsed", record))
     return _drop_date(port, record, expected_version)
 
 
@@ -64,7 +64,7 @@ def _first_for_all(port: ManyPort, puts: Sequence[ConditionalPut], *_: object) -
 
 
 def _transact_anyway(_: Port, put: ConditionalPut) -> Request:
-    return Request("effect and put", put.record)
+    return Request("transact", put.record)
 
 
 def _done_until_deleted(attempted: Record, existing: Record | None, *rest: int) -> Decision:

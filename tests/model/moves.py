@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from tests.model.process import Program
 
-_ON_A_CONDITION = {"put if", "effect and put if", "put if lapsed"}
-_MAKES_THE_EFFECT = {"effect and put if", "effect and put", "effect"}
+_ON_A_CONDITION = {"put if", "transact if", "if lapsed"}
+_MAKES_THE_EFFECT = {"transact if", "transact", "effect"}
 # `renew_if_stale` lets no handler start with less of its lease left, unless an answer was slow.
 _FRESH_MS = LEASE_MS * 9 // 10
 
@@ -79,7 +79,7 @@ class Moves:
         """Return what is stored after the store has carried out a request, and its answer."""
         verb, record, expected = request
         date_seconds = now_ms // SECOND_MS if self.world.sends_date else None
-        if verb == "put if lapsed" and stored is not None:
+        if verb == "if lapsed" and stored is not None:
             # The client's clock, as it puts it into the condition.
             lapsed = stored.lease_until_ms <= (record.claimed_at_ms or 0)
             expected = stored.version if lapsed else None

@@ -28,22 +28,12 @@ CONFIG = Config(lease_seconds=10, retention_seconds=600)
 KEYS = ("k", "l")
 _NUMBERS = {partition_key(CONFIG.namespace, key): number for number, key in enumerate(KEYS)}
 
-
 Stop = Literal["rest", "store", "handler", "line"]
 """Where a process waits for the world: between deliveries, for the store, in its handler, or with a
 completion that the committer may or may not send by now."""
 
-Verb = Literal[
-    "put if",
-    "put",
-    "read",
-    "delete",
-    "put if lapsed",
-    "effect",
-    "effect and put if",
-    "effect and put",
-]
-"""What a store is asked to do. The library only ever puts on a condition."""
+Verb = Literal["put if", "put", "read", "delete", "if lapsed", "effect", "transact if", "transact"]
+"""What a store is asked to do; the library only ever puts if. A transaction is effect and put."""
 
 
 class Request(NamedTuple):
@@ -137,7 +127,7 @@ class Port(Opaque):
 
     def transaction_item(self, put: ConditionalPut) -> Request:
         """Return the library's half of a transaction together with the effect."""
-        return Request("effect and put if", *put)
+        return Request("transact if", *put)
 
     def ask(self, *requests: Request) -> PutResult:
         """Send a request; return the answer or raise the failure that the world decides."""
