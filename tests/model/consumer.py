@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Literal
@@ -15,16 +16,19 @@ from cxone_idem import (
     StoreError,
     current_claim,
 )
+from cxone_idem.claims.session import Session
+from cxone_idem.protocol.claim_attempt import ClaimAttempt
 from cxone_idem.record import Origin, State
 from cxone_idem.sqs import committer, run
 from tests.model.process import KEYS, Messages, Port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Sequence
 
     from cxone_idem import Claimed, Deduplicator
     from cxone_idem.claims.manager import ClaimManager
+    from cxone_idem.protocol.store import Budget
+    from cxone_idem.protocol.transition import Transition
     from tests.model.process import Request
 
     Handler = Callable[[Claimed, Port], None]
@@ -73,10 +77,10 @@ def fails(held: Claimed, port: Port) -> None:
 def _decided(held: Claimed, port: Port) -> Work:
     key = KEYS.index(held.key)
     port.note("claimed", key)
-    # Where more messages came with it, there is more to come back to than the claim.
-    mind = held.held if port.alone else None
     while True:
-        work: Work = port.wait("handler", mind=mind)
+        if port.alone:
+            port.log[:] = [held.held]  # how it came to it matters no more
+        work: Work = port.wait("handler")
         if work != "extends":
             return work
         _try_verb("extended", held.extend, port, key)
@@ -169,6 +173,22 @@ class OwnedCommitter(committer.GroupCommitter):
         """Linger no time: the world has said when the group is sent."""
 
 
-def owned_line() -> AbstractContextManager[object]:
-    """Put every committer's thread into the world's hands."""
-    return patch.object(run, "GroupCommitter", OwnedCommitter)
+_run = Session.run
+
+
+def _run_in_sight(session: Session, transitions: Sequence[Transition], budget: Budget) -> None:
+    log: list[object] = session._store.log  # type: ignore[attr-defined]  # noqa: SLF001 -- a Port
+    log.append(transitions)
+    _run(session, transitions, budget)
+    # Of a write that is done its owner only asks how it ended.
+    log[-1] = [one if isinstance(one, ClaimAttempt) else type(one.error) for one in transitions]
+
+
+@contextmanager
+def in_sight() -> Iterator[None]:
+    """Put every committer's thread into the world's hands, and show it the transitions."""
+    with (
+        patch.object(run, "GroupCommitter", OwnedCommitter),
+        patch.object(Session, "run", _run_in_sight),
+    ):
+        yield

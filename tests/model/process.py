@@ -1,8 +1,9 @@
 """One worker process: the real library, run from where it last rested on what it was given since.
 
 A process stops wherever the world must decide: at a request to the store, inside its handler, and
-between deliveries. To go on is to load it as it was before the delivery and to run it anew on the
-same inputs plus one; the library is deterministic, so that is the same process, without threads.
+between deliveries. To go on is to load its claims as they were before the delivery and to run that
+anew on the same inputs plus one; the library is deterministic, so that is the same process, without
+threads. Two processes are the same if their claims are, and the transitions of this delivery.
 """
 
 from __future__ import annotations
@@ -80,14 +81,17 @@ class Port(Opaque):
     def __init__(self) -> None:
         self.start((Input(None, 0, "", 0),))
 
-    def start(self, inputs: tuple[Input, ...]) -> None:
-        """Be the world of a process that gets these inputs, one after the other."""
+    def start(self, inputs: tuple[Input, ...], look: Callable[[], Image] | None = None) -> None:
+        """Be the world of a process that gets these inputs, one after the other; `look` at it."""
         self._inputs = inputs
+        self._look = look
+        self.log: list[Any] = [inputs[0].value]
+        """What it did since all it has in mind was its claims: its transitions, in order."""
         self._position = 0
         self.events: list[Event] = []
         self.stop: Stop | None = None
         self.requests: tuple[Request, ...] = ()
-        self.mind: Any = None
+        self.mind: Image | None = None
 
     @property
     def alone(self) -> bool:
@@ -109,17 +113,17 @@ class Port(Opaque):
         if self.stop is None:
             self.events.append(Event(kind, key))
 
-    def wait(self, stop: Stop, requests: tuple[Request, ...] = (), mind: Any = None) -> Any:
-        """Return what the world says next, or leave if it has not spoken yet.
-
-        All that a process has in mind besides its `Deduplicator` is `mind`, if that is not None.
-        """
+    def wait(self, stop: Stop, requests: tuple[Request, ...] = ()) -> Any:
+        """Return what the world says next, or leave if it has not spoken yet."""
         if self.stop is None and self._position + 1 < len(self._inputs):
             self._position += 1
             self.events = []
+            if stop != "store":
+                self.log.append(self._inputs[self._position].value)
             return self._inputs[self._position].value
-        if self.stop is None:
-            self.stop, self.requests, self.mind = stop, requests, mind
+        if self.stop is None and self._look is not None:
+            self.stop, self.requests = stop, requests
+            self.mind = self._look()
         raise _Pause
 
     def put_if(self, record: Record, expected_version: str | None) -> PutResult:
@@ -162,10 +166,6 @@ class Node(NamedTuple):
     """The process as it last rested."""
     inputs: tuple[Input, ...] = ()
     """All that it was given since."""
-    mark: tuple[int, tuple[str, ...]] = (0, ())
-    """What it had in mind when that was last compared."""
-    since: tuple[Input, ...] = ()
-    """What it was given after that."""
 
 
 class Program:
@@ -176,12 +176,12 @@ class Program:
         self._deliver = deliver
         self._merge = merge
         self._memory = Memory()
-        self._numbers: dict[Any, int] = {}
-        self._known: dict[tuple[int, tuple[str, ...]], Node] = {}
         self._steps: dict[tuple[int, Input], tuple[Node, tuple[Event, ...]]] = {}
         runtime = Runtime(now=port.now, monotonic=port.monotonic, new_version=port.new_version)
         rested = self._memory.image(Deduplicator(port, config, runtime=runtime))
-        self.born = self._known_as(Node(-1, (), "rest", (), rested), rested)
+        self.born = Node(0, (), "rest", (), rested)
+        self._numbers: dict[Any, int] = {(None, rested[0]): 0}
+        self._known = {self.born[:2]: self.born}
 
     def __len__(self) -> int:
         """Return how many nodes were met."""
@@ -195,28 +195,23 @@ class Program:
         return found
 
     def _run(self, node: Node, given: Input) -> tuple[Node, tuple[Event, ...]]:
-        port, inputs = self._port, (*node.inputs, given)
-        claims = self._memory.load(node.image)
-        mind: Image | None
-        port.start(inputs)
-        now = node._replace(inputs=inputs, since=(*node.since, given))
+        port, image, inputs = self._port, node.image, (*node.inputs, given)
+        claims = self._memory.load(image)
+        # The session keeps the time at which the request on its way was sent.
+        port.start(
+            inputs,
+            lambda: self._memory.image((claims, port.log, port.requests, given.clock_ms)),
+        )
         with suppress(_Pause):
             self._deliver(claims, inputs[0].value, port)
         if port.stop is None:
-            image = mind = self._memory.image(claims)
-            now = now._replace(stop="rest", requests=(), image=image, inputs=())
-        else:
-            mind = self._memory.image((claims, port.mind)) if port.mind else None
-            now = now._replace(stop=port.stop, requests=port.requests)
-        return self._known_as(now, mind), tuple(port.events)
-
-    def _known_as(self, node: Node, mind: Image | None) -> Node:
-        """Return the node that is the same as this one, with `mind` if that is all there is."""
-        if mind is not None and self._merge:
-            node = node._replace(mark=(self._number(node.stop, mind[0]), mind[1]), since=())
-        shape, names = shape_of(node.since)
-        number, names = self._number(*node.mark[:1], shape), (*node.mark[1], *names)
-        return self._known.setdefault((number, names), node._replace(number=number, names=names))
-
-    def _number(self, *shape: Any) -> int:
-        return self._numbers.setdefault(shape, len(self._numbers))
+            image = port.mind = self._memory.image(claims)
+            inputs = ()
+        mind: tuple[Any, ...] = port.mind or image
+        if not self._merge:
+            shape, names = shape_of(given)
+            mind = (node.number, shape), (*node.names, *names)
+        number = self._numbers.setdefault((port.stop, mind[0]), len(self._numbers))
+        names = mind[1]
+        arrived = Node(number, names, port.stop or "rest", port.requests, image, inputs)
+        return self._known.setdefault((number, names), arrived), tuple(port.events)

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.model.consumer import owned_line
+from tests.model.consumer import in_sight
 from tests.model.image import shape_of
 from tests.model.invariants import Recovery, broken_by_owners
 from tests.model.moves import Moves
@@ -103,7 +103,7 @@ def _undisturbed() -> Iterator[None]:
     # States refer to no state that refers back: looking for cycles among a million is in vain.
     gc.disable()
     try:
-        with owned_line():
+        with in_sight():
             yield
     finally:
         logging.getLogger("cxone_idem").disabled = False
