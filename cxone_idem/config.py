@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -27,7 +28,11 @@ from cxone_idem.stores.dynamodb_item import RESERVED_ATTRIBUTES
 NO_NAMESPACE = "none"
 """The value of `CXONE_IDEM_NAMESPACE` with which keys are stored as they are."""
 
+logger = logging.getLogger("cxone_idem")
+
 _DAY_SECONDS = 86_400
+# `NAMSPACE` and `NAMESPACE` are 0.94 alike, `LINGER_SECONDS` and `LEASE_SECONDS` 0.74.
+_NEAR = 0.8
 # More threads than this share one processor's time and one connection pool to no one's gain.
 _WORKERS_MAX = 100
 # SQS's own limit on receives before a dead-letter queue (`maxReceiveCount`, SQS API Reference).
@@ -172,7 +177,7 @@ class Config:
                 values[one.name] = parse(text, one.default)
             except ValueError as error:
                 mistakes.append(f"{variable(one.name)}={text!r} is not {error}")
-        mistakes += _unknown_variables(environ)
+        mistakes += _misspelled_variables(environ)
         if "namespace" not in values:
             values["namespace"] = environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
         elif values["namespace"] == NO_NAMESPACE:
@@ -191,10 +196,28 @@ def checked_workers(max_workers: object) -> int:
     return Config(max_workers=max_workers).max_workers  # type: ignore[arg-type]
 
 
-def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    known = {variable(one.name) for one in fields(Config)}
-    return [
-        f"{name} is not a setting (there are: {', '.join(sorted(known))})"
-        for name in sorted(environ)
-        if name.startswith(PREFIX) and name not in known
-    ]
+def _misspelled_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return what is surely a typo; log what may be a setting of a newer version.
+
+    So a rollback to this version stops no function, and a typo leaves no default in place.
+    """
+    known = [variable(one.name) for one in fields(Config)]
+    mistakes = []
+    for name in sorted(one for one in environ if one.startswith(PREFIX) and one not in known):
+        meant = [one for one in known if _is_near(name, one)]
+        if meant:
+            mistakes.append(f"{name} is not a setting, and {' or '.join(meant)} is")
+        else:
+            text = "%s is no setting of this version, and is ignored; there are %s"
+            logger.warning(text, name, ", ".join(known))
+    return mistakes
+
+
+def _is_near(name: str, known: str) -> bool:
+    """Return whether a name is another one with a typo, without its unit, or with one too many."""
+    from difflib import SequenceMatcher  # noqa: PLC0415 -- few have an unknown variable
+
+    if name.startswith(f"{known}_") or known.startswith(f"{name}_"):
+        return True
+    parts = name.removeprefix(PREFIX), known.removeprefix(PREFIX)
+    return SequenceMatcher(None, *parts).ratio() >= _NEAR

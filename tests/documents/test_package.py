@@ -115,6 +115,13 @@ def test_a_unit_test_is_named_for_its_module(test: str) -> None:
     assert (PACKAGE / path.parent / path.name.removeprefix("test_")).is_file()
 
 
+def test_a_deduplicator_shows_its_verbs_and_nothing_else() -> None:
+    """What it is made of is on the object, not on the class."""
+    shown = {name for name in dir(cxone_idem.Deduplicator) if not name.startswith("_")}
+    verbs = {"claim", "complete", "release", "extend", "forget"}
+    assert shown == verbs | {"from_environ", "process_batch"}
+
+
 def imports_of(module: Path) -> set[str]:
     """Return the modules of this package that a module imports, for types too."""
     found: set[str] = set()
