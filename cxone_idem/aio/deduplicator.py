@@ -122,13 +122,14 @@ class AsyncDeduplicator:
         cls,
         environ: Mapping[str, str] | None = None,
         *,
+        client: Any = None,
         on_outcome: Callable[[Outcome], object] | None = None,
     ) -> AsyncDeduplicator:
-        """Make one on DynamoDB as the `CXONE_IDEM_*` variables say; raises `ConfigError`.
+        """Make one on DynamoDB as the `CXONE_IDEM_*` variables say; see `Deduplicator`.
 
         `on_outcome` is called in the thread of its batch, not on the loop.
         """
-        return cls(Deduplicator.from_environ(environ, on_outcome=on_outcome))
+        return cls(Deduplicator.from_environ(environ, client=client, on_outcome=on_outcome))
 
     async def claim(
         self,
