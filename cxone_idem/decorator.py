@@ -162,7 +162,7 @@ def _claim(
             raise
     message = (
         f"key {quoted(request.key)} is held by the caller of this @once function: process_batch, or"
-        " another @once function, claimed it; retrying does not help: leave one of them away, or"
+        " another @once function, claimed it; retrying does not help: remove one of them, or"
         " give this one a key of its own, such as key=\"['notify', id]\""
     )
     raise IdemError(message)

@@ -9,6 +9,7 @@ import os
 from typing import Protocol
 
 from cxone_idem.protocol.store import ATTEMPTS, NO_DEADLINE, Budget
+from cxone_idem.text import kind_of
 
 logger = logging.getLogger("cxone_idem")
 
@@ -41,7 +42,7 @@ class Invocation:
         ):
             message = (
                 "context has no get_remaining_time_in_millis(): pass the second argument of the"
-                f" Lambda handler, or None; this is a {type(context).__name__}"
+                f" Lambda handler, or None; this is {kind_of(context)}"
             )
             raise TypeError(message)
         self._context = context
@@ -62,7 +63,7 @@ class Invocation:
         remaining_ms: object = self._context.get_remaining_time_in_millis()
         wrong = ""
         if isinstance(remaining_ms, bool) or not isinstance(remaining_ms, (int, float)):
-            wrong = f"a {type(remaining_ms).__name__}"
+            wrong = "None" if remaining_ms is None else kind_of(remaining_ms)
         elif math.isfinite(remaining_ms):
             return int(remaining_ms)
         message = (

@@ -9,6 +9,8 @@ from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
+from cxone_idem.text import kind_of
+
 # From here on a float may stand for a neighbour: 9007199254740993.0 becomes 9007199254740992.0.
 _WHOLE_FLOAT_MAX = 2.0**53
 # As many as Python itself turns into text, so that `1e999999999` does not fill the memory.
@@ -67,7 +69,7 @@ def canonical(value: Any, *, ascii_only: bool = False) -> str:
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         members = (f"{text_of(name)}:{text_of(value[name])}" for name in sorted(value))
         return f"{{{','.join(members)}}}"
-    message = f"a {type(value).__name__} that is not JSON"
+    message = f"{kind_of(value)} that is not JSON"
     raise NotExactError(message)
 
 

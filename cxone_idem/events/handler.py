@@ -98,7 +98,7 @@ def check_returned(name: str, returned: object) -> None:
             give_up()
     if pending:
         message = (
-            f"{name} returned a {type(pending[0]).__name__}, whose work is still to be done;"
+            f"{name} returned {kind_of(pending[0])}, whose work is still to be done;"
             " retrying does not help: do the work in the function itself and wait for it there, or"
             " await it in an async function under cxone_idem.aio"
         )
@@ -137,8 +137,8 @@ def _refuse(wanted: str, function: Any, mistake: str) -> None:
         *_, inner = _layers(function)
         name = shortened(str(getattr(inner, "__qualname__", None) or kind_of(inner)))
         message = (
-            f"{wanted} a function of the event, and {name} is none: {mistake}; retrying does not"
-            " help"
+            f"{wanted} a function of the event, but {name} is not one: {mistake}; retrying does"
+            " not help"
         )
         raise TypeError(message)
 

@@ -19,6 +19,7 @@ from cxone_idem.sqs.logs import log_batch
 from cxone_idem.sqs.message import read_batch
 from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
 from cxone_idem.sqs.run import BatchRun
+from cxone_idem.text import kind_of
 
 if TYPE_CHECKING:
     from cxone_idem.sqs.visibility import VisibilityUpdater
@@ -175,8 +176,9 @@ def _checked_hook(hook: Any) -> Callable[[Outcome], object] | None:
     if callable(hook) and not inspect.iscoroutinefunction(hook):
         checked: Callable[[Outcome], object] = hook
         return checked
-    kind = type(hook).__name__
-    message = f"on_outcome must be a plain function of one Outcome, not async, not a {kind}"
+    message = (
+        f"on_outcome must be a plain function of one Outcome, not async; this is {kind_of(hook)}"
+    )
     raise TypeError(message)
 
 

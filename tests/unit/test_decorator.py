@@ -322,19 +322,19 @@ def _by_name_only(*, event: Event) -> None: ...
 @pytest.mark.parametrize(
     ("function", "why"),
     [
-        (_async, "_async is none: it is async"),
+        (_async, "_async is not one: it is async"),
         (_async_generator, "it is an async generator.*cxone_idem.aio"),
         (functools.partial(_async), "it is async"),
-        (_generator, "_generator is none: it is a generator"),
-        (Consumer, "Consumer is none: it is a class"),
+        (_generator, "_generator is not one: it is a generator"),
+        (Consumer, "Consumer is not one: it is a class"),
         ("detail.id", "passed as key="),
-        (17, "an int is none: it cannot be called"),
+        (17, "an int is not one: it cannot be called"),
         (Consumer.process_event, "it is a method.*once\\(it.method\\)"),
         (staticmethod(_no_parameter), "put it below @staticmethod"),
         (classmethod(_of_a_class), "put it below @classmethod"),
         (_no_parameter, "first parameter must be the event"),
         (_by_name_only, "first parameter must be the event"),
-        (type, "type is none: it is a class"),
+        (type, "type is not one: it is a class"),
     ],
 )
 def test_what_cannot_work_is_refused_at_decoration(function: Any, why: str) -> None:

@@ -164,7 +164,7 @@ def remaining(value: Any) -> MagicMock:
     ("context", "says"),
     [
         (MagicMock(), "returned a MagicMock"),
-        (remaining(None), "a NoneType"),
+        (remaining(None), "returned None"),
         (remaining("30000"), "a str"),
         (remaining(True), "a bool"),  # noqa: FBT003
         (remaining(float("nan")), "nan"),
