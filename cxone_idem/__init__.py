@@ -5,7 +5,6 @@ The functions here work on one `Deduplicator`, made from the environment when fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.cause import Cause
@@ -27,7 +26,7 @@ from cxone_idem.errors import (
     StoreError,
 )
 from cxone_idem.record import Origin
-from cxone_idem.sqs.batch import BatchResponse, Envelope
+from cxone_idem.sqs.batch import BatchResponse, Event, ProcessEvent
 from cxone_idem.sqs.outcome import MessageStatus, Outcome
 from cxone_idem.stores.memory import MemoryStore
 
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyDone",
     "AttemptsExhaustedError",
+    "BatchResponse",
     "Cause",
     "ClaimLostError",
     "Claimed",
@@ -49,6 +49,7 @@ __all__ = [
     "IdemError",
     "InProgressError",
     "KeyMissingError",
+    "LambdaContext",
     "MemoryStore",
     "MessageStatus",
     "Origin",
@@ -101,7 +102,7 @@ def forget(key: str) -> None:
 
 def process_batch(
     event: Any,
-    process_event: Callable[[Envelope], object],
+    process_event: ProcessEvent[Event],
     *,
     context: LambdaContext | None = None,
     max_workers: int | None = None,

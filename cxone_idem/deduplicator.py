@@ -21,7 +21,7 @@ from cxone_idem.protocol.claim_attempt import ClaimRequest
 from cxone_idem.protocol.store import Store
 from cxone_idem.record import Origin
 from cxone_idem.runtime import SYSTEM, Runtime
-from cxone_idem.sqs.batch import BatchProcessor, BatchResponse, Envelope, batch_response
+from cxone_idem.sqs.batch import BatchProcessor, BatchResponse, Event, ProcessEvent, batch_response
 from cxone_idem.sqs.outcome import Outcome
 from cxone_idem.stores.memory import NullStore
 
@@ -132,7 +132,7 @@ class Deduplicator:
     def process_batch(
         self,
         event: Any,
-        process_event: Callable[[Envelope], object],
+        process_event: ProcessEvent[Event],
         *,
         context: LambdaContext | None = None,
         max_workers: int | None = None,

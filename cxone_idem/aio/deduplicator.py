@@ -29,7 +29,7 @@ from cxone_idem.errors import IdemError, InProgressError
 from cxone_idem.events.handler import check_handler
 from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Origin, Record
-from cxone_idem.sqs.batch import BatchResponse, Envelope
+from cxone_idem.sqs.batch import BatchResponse, Event, ProcessEvent
 from cxone_idem.sqs.item import BatchStoppedError
 from cxone_idem.sqs.outcome import Outcome
 from cxone_idem.text import quoted
@@ -181,7 +181,7 @@ class AsyncDeduplicator:
     async def process_batch(
         self,
         event: Any,
-        process_event: Callable[[Envelope], object],
+        process_event: ProcessEvent[Event],
         *,
         context: LambdaContext | None = None,
         max_workers: int | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -26,12 +26,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cxone_idem")
 
 Envelope = dict[str, Any]
+Event = TypeVar("Event", bound=Mapping[str, Any])
+# The second is for type checkers alone, which take a lambda's argument from it.
+ProcessEvent = Callable[[Event], object] | Callable[[Envelope], object]
+"""What does the work of an event. It may name any mapping for it, such as a `TypedDict`."""
 
 
 class BatchItemFailure(TypedDict):
     """A message that must come back."""
 
-    itemIdentifier: str
+    itemIdentifier: Any
+    """The message's id, a text: `Any` only because Powertools' type for it admits more."""
 
 
 class BatchResponse(TypedDict):
@@ -74,7 +79,7 @@ class BatchProcessor:
     def settle(
         self,
         event: Any,
-        process_event: Callable[[Envelope], object],
+        process_event: Callable[[Any], object],
         invocation: Invocation,
         *,
         max_workers: int | None = None,
@@ -91,7 +96,7 @@ class BatchProcessor:
     def _settle(
         self,
         event: Any,
-        process_event: Callable[[Envelope], object],
+        process_event: Callable[[Any], object],
         invocation: Invocation,
         workers: int,
     ) -> list[Outcome]:

@@ -14,7 +14,7 @@ from cxone_idem.claims.invocation import Invocation
 from cxone_idem.claims.manager import ClaimManager
 from cxone_idem.errors import QueueError
 from cxone_idem.runtime import SYSTEM, Runtime
-from cxone_idem.sqs.batch import BatchProcessor, Envelope
+from cxone_idem.sqs.batch import BatchProcessor
 from cxone_idem.sqs.heartbeat import Heartbeat
 from cxone_idem.sqs.outcome import ACKNOWLEDGED, Outcome
 from cxone_idem.sqs.queue import ENTRIES_MAX, SqsQueue, create_sqs_client, open_queue
@@ -93,7 +93,7 @@ class Consumer:
         self,
         settler: Settler,
         served: ServedQueue,
-        process_event: Callable[[Envelope], object],
+        process_event: Callable[[Any], object],
         *,
         heartbeat: Heartbeat | None = None,
         runtime: Runtime = SYSTEM,
