@@ -27,7 +27,9 @@ from cxone_idem.errors import (
 )
 from cxone_idem.record import Origin
 from cxone_idem.sqs.batch import BatchResponse, Event, ProcessEvent
+from cxone_idem.sqs.message import Message, current_message
 from cxone_idem.sqs.outcome import MessageStatus, Outcome
+from cxone_idem.sqs.reading import Decode
 from cxone_idem.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ __all__ = [
     "KeyMissingError",
     "LambdaContext",
     "MemoryStore",
+    "Message",
     "MessageStatus",
     "Origin",
     "Outcome",
@@ -59,6 +62,7 @@ __all__ = [
     "claim",
     "complete",
     "current_claim",
+    "current_message",
     "extend",
     "forget",
     "once",
@@ -106,10 +110,11 @@ def process_batch(
     *,
     context: LambdaContext | None = None,
     max_workers: int | None = None,
+    decode: Decode | None = None,
 ) -> BatchResponse:
     """Run `process_event` once per key over an SQS batch; see `Deduplicator.process_batch`."""
     return default_deduplicator().process_batch(
-        event, process_event, context=context, max_workers=max_workers
+        event, process_event, context=context, max_workers=max_workers, decode=decode
     )
 
 

@@ -47,7 +47,7 @@ class Config:
     key: str = setting(
         DEFAULT_KEY,
         "JMESPath over the event that finds its key; by default `id` counts only in an EventBridge"
-        " event",
+        " event; `sqs` in it is the SQS record",
     )
     fingerprint: str = setting(
         DEFAULT_FINGERPRINT,

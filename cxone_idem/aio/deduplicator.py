@@ -32,6 +32,7 @@ from cxone_idem.record import Origin, Record
 from cxone_idem.sqs.batch import BatchResponse, Event, ProcessEvent
 from cxone_idem.sqs.item import BatchStoppedError
 from cxone_idem.sqs.outcome import Outcome
+from cxone_idem.sqs.reading import Decode
 from cxone_idem.text import quoted
 
 if TYPE_CHECKING:
@@ -123,12 +124,13 @@ class AsyncDeduplicator:
         environ: Mapping[str, str] | None = None,
         *,
         on_outcome: Callable[[Outcome], object] | None = None,
+        decode: Decode | None = None,
     ) -> AsyncDeduplicator:
         """Make one on DynamoDB as the `CXONE_IDEM_*` variables say; raises `ConfigError`.
 
-        `on_outcome` is called in the thread of its batch, not on the loop.
+        `on_outcome` and `decode` are called in the thread of a batch, not on the loop.
         """
-        return cls(Deduplicator.from_environ(environ, on_outcome=on_outcome))
+        return cls(Deduplicator.from_environ(environ, on_outcome=on_outcome, decode=decode))
 
     async def claim(
         self,
@@ -185,6 +187,7 @@ class AsyncDeduplicator:
         *,
         context: LambdaContext | None = None,
         max_workers: int | None = None,
+        decode: Decode | None = None,
     ) -> BatchResponse:
         """Run `async def process_event` once per key over an SQS batch, on this loop.
 
@@ -201,6 +204,7 @@ class AsyncDeduplicator:
             handlers,
             context=context,
             max_workers=max_workers,
+            decode=decode,
         )
         try:
             return await outlast(_start_thread, process, cancel=handlers.stop)

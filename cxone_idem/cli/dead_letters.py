@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cxone_idem.cli.functions import decode_option, imported
 from cxone_idem.cli.output import (
     Exit,
     format_time,
@@ -35,6 +36,7 @@ _DONE_BY = {Verdict.DROP: "dropped", Verdict.SEND_BACK: "sent back"}
 @click.option("--drop-done", is_flag=True, help="Delete the messages whose key is done.")
 @click.option("--send-back", is_flag=True, help="Send the others back, then delete them here.")
 @click.option("--to", metavar="NAME|URL", help="Where to [default: where each one came from].")
+@decode_option
 @click.option("--dry-run", is_flag=True, help="List only, whatever else is asked for.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
@@ -43,6 +45,7 @@ def dead_letters(  # noqa: PLR0913 -- one for each option
     ctx: click.Context,
     queue: str,
     to: str | None,
+    decode: str | None,
     *,
     drop_done: bool,
     send_back: bool,
@@ -58,9 +61,10 @@ def dead_letters(  # noqa: PLR0913 -- one for each option
     half way, nothing is lost; one that is there twice is deduplicated by its key.
 
     The messages' keys are looked up in the table and namespace of the settings: they must be those
-    of the consumer.
+    of the consumer, and so must --decode.
     """
     config = Config.from_environ()
+    decoding = imported(decode, "--decode") if decode else None
     client = create_sqs_client(attempts=_ATTEMPTS, answer_seconds=_ANSWER_SECONDS)
     opened = open_queue(client, queue)
     target = None if to is None else open_queue(client, to)
@@ -72,7 +76,8 @@ def dead_letters(  # noqa: PLR0913 -- one for each option
     if verdicts and not yes:
         what = " and ".join(verdict.value for verdict in verdicts)
         click.confirm(f"Judge each message of {queue} afresh, and {what}?", abort=True, err=True)
-    _settle(DeadLetters(opened, RecordReader(config), config, target), verdicts, as_json=as_json)
+    letters = DeadLetters(opened, RecordReader(config), config, target, decoding)
+    _settle(letters, verdicts, as_json=as_json)
     ctx.exit(Exit.OK)
 
 

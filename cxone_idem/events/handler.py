@@ -45,10 +45,17 @@ class EventFunction:
 
 
 class EventHandler:
-    """A `process_event` that was checked: calling it with an event does the work of the event."""
+    """A `process_event` that was checked: calling it with an event does the work of the event.
 
-    def __init__(self, process_event: Callable[[Any], object]) -> None:
+    `decode` makes the event of a message; without one, the body is the event.
+    """
+
+    def __init__(self, process_event: Callable[[Any], object], decode: Any = None) -> None:
         check_handler(process_event)
+        if decode is not None:
+            mistake = handler_mistake(decode)
+            _refuse("decode (whose event is the SQS record) must be", decode, mistake)
+        self.decode = decode
         self.name = name_of(process_event)
         self._process_event = process_event
 

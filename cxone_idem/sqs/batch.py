@@ -18,6 +18,7 @@ from cxone_idem.sqs.frames import let_go
 from cxone_idem.sqs.logs import log_batch
 from cxone_idem.sqs.message import read_batch
 from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
+from cxone_idem.sqs.reading import Decode
 from cxone_idem.sqs.run import BatchRun
 
 if TYPE_CHECKING:
@@ -62,8 +63,10 @@ class BatchProcessor:
         claims: ClaimManager,
         on_outcome: Callable[[Outcome], object] | None,
         runtime: Runtime,
+        decode: Decode | None = None,
     ) -> None:
         self._claims = claims
+        self._decode = decode
         self._on_outcome = _checked_hook(on_outcome)
         self._observers: list[Observer] = []
         if claims.config.metrics:
@@ -83,6 +86,7 @@ class BatchProcessor:
         invocation: Invocation,
         *,
         max_workers: int | None = None,
+        decode: Decode | None = None,
     ) -> list[Outcome]:
         """Run `process_event` once per key over a batch; return the outcome of each message.
 
@@ -91,16 +95,16 @@ class BatchProcessor:
         workers = (
             self._claims.config.max_workers if max_workers is None else checked_workers(max_workers)
         )
-        return _without_frames(self._settle(event, process_event, invocation, workers))
+        handler = EventHandler(process_event, decode or self._decode)
+        return _without_frames(self._settle(event, handler, invocation, workers))
 
     def _settle(
         self,
         event: Any,
-        process_event: Callable[[Any], object],
+        handler: EventHandler,
         invocation: Invocation,
         workers: int,
     ) -> list[Outcome]:
-        handler = EventHandler(process_event)
         messages = read_batch(event)
         outcomes = BatchRun(self._claims, handler, invocation, workers).settle(messages)
         log_batch(outcomes)

@@ -14,13 +14,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.errors import KeyMissingError, QueueError, StoreError
-from cxone_idem.events.envelope import parse_exactly
-from cxone_idem.events.fingerprint import find_fingerprint
-from cxone_idem.events.key import find_key
 from cxone_idem.protocol import decisions
 from cxone_idem.protocol.decisions import Decision
 from cxone_idem.record import Origin, Record, partition_key
-from cxone_idem.sqs.queue import ENTRIES_MAX, SqsQueue, VisibilityChange
+from cxone_idem.sqs.queue import ENTRIES_MAX, SqsQueue, VisibilityChange, lambda_record
+from cxone_idem.sqs.reading import Decode, find_ids, read_event
 from cxone_idem.stores.dynamodb_item import ForeignItemError
 
 if TYPE_CHECKING:
@@ -90,12 +88,19 @@ def decide(
 class DeadLetters:
     """The messages of one dead-letter queue, to look at and to settle.
 
-    `to` is where they are sent back; by default each goes to the queue it came from.
+    `to` is where they are sent back; by default each goes to the queue it came from. `decode` is
+    that of their consumer.
     """
 
     def __init__(
-        self, queue: SqsQueue, reader: RecordReader, config: Config, to: SqsQueue | None = None
+        self,
+        queue: SqsQueue,
+        reader: RecordReader,
+        config: Config,
+        to: SqsQueue | None = None,
+        decode: Decode | None = None,
     ) -> None:
+        self._decode = decode
         self._queue = queue
         self._reader = reader
         self._config = config
@@ -146,9 +151,9 @@ class DeadLetters:
     def _judge(self, message: dict[str, Any]) -> DeadLetter:
         letter = DeadLetter(message["MessageId"], int(message["Attributes"]["SentTimestamp"]))
         try:
-            event = parse_exactly(message["Body"])
-            key = find_key(event, self._config.key)
-            fingerprint = find_fingerprint(event, self._config.fingerprint)
+            delivered = lambda_record(message, "")
+            _, event = read_event(delivered, self._decode)
+            key, fingerprint = find_ids(event, delivered, self._config)
         except KeyMissingError as error:
             return replace(letter, reason=str(error))
         letter = replace(letter, key=key)

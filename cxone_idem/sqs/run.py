@@ -56,11 +56,11 @@ class BatchRun:
     def settle(self, messages: Sequence[Message]) -> list[Outcome]:
         """Bring every message to its end. Only BaseExceptions of the handler get out."""
         items: list[BatchItem] = []
-        size = _CHUNK * self._max_workers
+        config, size = self._claims.config, _CHUNK * self._max_workers
         try:
             for start in range(0, len(messages), size):
                 chunk = [
-                    BatchItem(message, self._claims.config, self._invocation)
+                    BatchItem(message, config, self._invocation, self._handler.decode)
                     for message in messages[start : start + size]
                 ]
                 items += chunk

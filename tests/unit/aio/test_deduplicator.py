@@ -21,6 +21,7 @@ from cxone_idem import (
     InProgressError,
     StoreError,
     current_claim,
+    current_message,
 )
 from cxone_idem.aio.deduplicator import AsyncClaimed, AsyncDeduplicator
 from cxone_idem.record import State
@@ -325,12 +326,16 @@ def test_context_variables_reach_the_handler(max_workers: int) -> None:
                 claim = current_claim()
                 assert claim
                 assert claim.key == key_of(event)
+                assert current_message().message_attributes["sent"] == {"key": claim.key}
                 await deduplicator.extend(claim)
                 seen[tenant].append(TENANT.get())
                 TENANT.set("a handler's own")
 
             keys = [f"{tenant}-{key}" for key in KEYS]
-            await deduplicator.process_batch(sqs_event_of(*keys), handler, max_workers=max_workers)
+            made = sqs_event_of(*keys)
+            for key, one in zip(keys, made["Records"], strict=True):
+                one["messageAttributes"] = {"sent": {"key": key}}
+            await deduplicator.process_batch(made, handler, max_workers=max_workers)
 
         await asyncio.gather(batch_for("acme"), batch_for("other"))
         assert seen == {tenant: [tenant] * 10 for tenant in seen}
