@@ -117,21 +117,12 @@ class Rehearsal:
             on_outcome: Callable[[Outcome], object] | None, decode: Decode | None
         ) -> Deduplicator:
             if on_outcome is not None or decode is not None:
-                self.deduplicator = self._worker(on_outcome, decode)
+                self.deduplicator = self._worker(on_outcome=on_outcome, decode=decode)
             return self.deduplicator
 
         with replaced_by(make):
             yield
 
-    def _worker(
-        self,
-        on_outcome: Callable[[Outcome], object] | None = None,
-        decode: Decode | None = None,
-    ) -> Deduplicator:
-        return Deduplicator(
-            self.store,
-            self.config,
-            on_outcome=on_outcome,
-            decode=decode,
-            runtime=Runtime(now=self.clock, sleep=self.clock.advance),
-        )
+    def _worker(self, **hooks: Any) -> Deduplicator:
+        runtime = Runtime(now=self.clock, sleep=self.clock.advance)
+        return Deduplicator(self.store, self.config, runtime=runtime, **hooks)

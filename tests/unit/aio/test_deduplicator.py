@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from threading import Event
+from threading import Event, get_ident
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -439,6 +439,29 @@ def test_a_plain_function_is_a_handler_too() -> None:
         response = await deduplicator.process_batch(sqs_event_of("k"), ran.append)
         assert failed_ids(response) == []
         assert len(ran) == 1
+
+    run(main)
+
+
+def test_a_batch_decodes_in_its_thread() -> None:
+    """For one call, or for all of them: `decode` may block, and the loop goes on."""
+
+    async def main() -> None:
+        ran: list[Any] = []
+        here = get_ident()
+
+        def decode(record: dict[str, Any]) -> str:
+            assert get_ident() != here
+            return str(record["wrapped"])
+
+        for number, (once, always) in enumerate([(decode, None), (None, decode)]):
+            event = sqs_event_of(f"k{number}")
+            (made,) = event["Records"]
+            made["wrapped"], made["body"] = made["body"], "no json"
+            deduplicator = AsyncDeduplicator(Deduplicator(RehearsalStore(), decode=always))
+            response = await deduplicator.process_batch(event, ran.append, decode=once)
+            assert failed_ids(response) == []
+        assert len(ran) == 2
 
     run(main)
 
