@@ -23,7 +23,7 @@ theirs is taken for a redrive, and a redrive out of a faster queue for one of th
 class Cause(Enum):
     """The reason why a delivery came although its key was taken."""
 
-    told_by: str
+    evidence: str
     """The evidence that it is inferred from."""
     advice: str
     """The thing to do about it."""
@@ -74,11 +74,11 @@ class Cause(Enum):
         "pass `origin` to `claim`; markers end with their TTL",
     )
 
-    def __new__(cls, value: str, told_by: str, advice: str) -> Self:
+    def __new__(cls, value: str, evidence: str, advice: str) -> Self:
         """Make a member whose value is its name in logs, metrics and on the command line."""
         cause = object.__new__(cls)
         cause._value_ = value
-        cause.told_by = told_by
+        cause.evidence = evidence
         cause.advice = advice
         return cause
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,11 +13,12 @@ from cxone_idem.events.expression import expression_mistake
 from cxone_idem.events.fingerprint import DEFAULT_FINGERPRINT, NO_FINGERPRINT
 from cxone_idem.events.key import DEFAULT_KEY
 from cxone_idem.setting import (
-    NAMESPACE_MAX,
     PREFIX,
-    is_metrics_namespace,
-    is_text,
-    is_within,
+    check_metrics,
+    check_name,
+    check_namespace,
+    check_switch,
+    number,
     parse,
     setting,
     variable,
@@ -26,69 +28,87 @@ from cxone_idem.stores.dynamodb_item import RESERVED_ATTRIBUTES
 NO_NAMESPACE = "none"
 """The value of `CXONE_IDEM_NAMESPACE` with which keys are stored as they are."""
 
+logger = logging.getLogger("cxone_idem")
+
 _DAY_SECONDS = 86_400
-_ATTRIBUTE_NAME_MAX = 255
+# `NAMSPACE` and `NAMESPACE` are 0.94 alike, `LINGER_SECONDS` and `LEASE_SECONDS` 0.74.
+_NEAR = 0.8
 # More threads than this share one processor's time and one connection pool to no one's gain.
 _WORKERS_MAX = 100
 # SQS's own limit on receives before a dead-letter queue (`maxReceiveCount`, SQS API Reference).
 _ATTEMPTS_MAX = 1000
 
 
+def _check_attribute(value: Any) -> str:
+    is_taken = isinstance(value, str) and value in RESERVED_ATTRIBUTES
+    return "is an attribute of the record itself" if is_taken else check_name(value)
+
+
+def _check_key(value: Any) -> str:
+    return expression_mistake(value, is_key=True)
+
+
+def _check_fingerprint(value: Any) -> str:
+    return "" if value in {"", NO_FINGERPRINT} else expression_mistake(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
-    """How a deduplicator works. Raises `ConfigError` listing every mistake at once."""
+    """The settings of a deduplicator. Raises `ConfigError` listing every mistake at once."""
 
-    table: str = setting("cxone-idem", "DynamoDB table that holds the records")
+    table: str = setting("cxone-idem", "DynamoDB table that holds the records", check_name)
     namespace: str = setting(
         "",
         "whose keys these are, so that two consumers can share a table; default is the Lambda"
         " function's name, and `none` keeps keys as they are",
+        check_namespace,
     )
     key: str = setting(
         DEFAULT_KEY,
         "JMESPath over the event that finds its key; by default `id` counts only in an EventBridge"
         " event; `sqs` in it is the SQS record",
+        _check_key,
     )
     fingerprint: str = setting(
         DEFAULT_FINGERPRINT,
         "JMESPath over the event of what all events of one key agree in; if they do not, the"
         " message fails; `none` compares nothing",
+        _check_fingerprint,
     )
     # 300 s: the longest work most consumers do per event; Lambda uses its real deadline instead.
     lease_seconds: float = setting(
         300,
         "how long a claim lasts outside Lambda; on Lambda it is the invocation's remaining time",
-        least=1,
-        most=7 * _DAY_SECONDS,
+        number(1, 7 * _DAY_SECONDS),
     )
     # 14 days: the longest a message can wait in an SQS queue and still be delivered.
     retention_seconds: float = setting(
         14 * _DAY_SECONDS,
         "how long a completed key stays known",
-        least=60,
-        most=3650 * _DAY_SECONDS,
+        number(60, 3650 * _DAY_SECONDS),
     )
-    partition_key: str = setting("id", "the table's partition key attribute (text)")
-    ttl_attribute: str = setting("expires_at", "the table's TTL attribute (epoch seconds)")
+    partition_key: str = setting(
+        "id", "the table's partition key attribute (text)", _check_attribute
+    )
+    ttl_attribute: str = setting(
+        "expires_at", "the table's TTL attribute (epoch seconds)", _check_attribute
+    )
     # 1 s: room for a claim and a completion with a lost answer each to be noticed and retried.
     min_remaining_seconds: float = setting(
-        1, "with less of the invocation left, no further message is started", least=0, most=900
+        1, "with less of the invocation left, no further message is started", number(0, 900)
     )
     # 1: a handler is taken for thread-safe only where somebody says so.
     max_workers: int = setting(
         1,
         "how many threads run the handler of a batch, which must be thread-safe if more than one",
-        least=1,
-        most=_WORKERS_MAX,
-        unit="threads",
+        number(1, _WORKERS_MAX, "threads"),
     )
     # 900 s: no Lambda invocation lasts longer.
     wait_seconds: float = setting(
         0,
         "how long `claim()` and `@once` wait for a key in progress elsewhere; each question is a"
         " write, and batches never wait",
-        least=0,
-        most=900,
+        number(0, 900),
     )
     # 60 s: duplicates come within seconds. After that what is done is asked for again, so that a
     # process does not drop for ever what somebody made free to run again.
@@ -96,33 +116,52 @@ class Config:
         60,
         "how long this process remembers a key as done, and drops its duplicates without a request;"
         " `0` is off",
-        least=0,
-        most=_DAY_SECONDS,
+        number(0, _DAY_SECONDS),
     )
     max_attempts: int = setting(
         0,
         "how often the work on a key is begun at most; then its message fails unrun; `0` is no"
         " limit",
-        least=0,
-        most=_ATTEMPTS_MAX,
-        unit="attempts",
+        number(0, _ATTEMPTS_MAX, "attempts"),
     )
     align_visibility: bool = setting(
         False,  # noqa: FBT003
         "`true` has a message that failed come back when it is worth another try, not after the"
         " queue's visibility timeout",
+        check_switch,
     )
     metrics: str = setting(
         "",
         "CloudWatch namespace, such as `cxone_idem`, for one line of metrics a batch on stdout; by"
         " default none is written",
+        check_metrics,
     )
-    disabled: bool = setting(False, "`true` runs every event, undeduplicated")  # noqa: FBT003
+    # 1 ms: a fifth or less of a round trip, so that it hardly lengthens the time between a side
+    # effect and its record.
+    linger_ms: float = setting(
+        1,
+        "how long a completion waits for others of its batch, to go in one request with them",
+        number(0, 1000, "milliseconds"),
+    )
+    warm_up: bool = setting(
+        True,  # noqa: FBT003
+        "`false` sends no request in Lambda's init phase; by default one that writes nothing opens"
+        " the connection there",
+        check_switch,
+    )
+    disabled: bool = setting(False, "`true` runs every event, undeduplicated", check_switch)  # noqa: FBT003
 
     def __post_init__(self) -> None:
-        mistakes = tuple(self._mistakes())
+        found = [(one.name, one.metadata["check"](getattr(self, one.name))) for one in fields(self)]
+        if self.partition_key == self.ttl_attribute:
+            found.append(("ttl_attribute", "is the partition key as well"))
+        mistakes = [
+            f"{variable(name)}={getattr(self, name)!r} {mistake}"
+            for name, mistake in found
+            if mistake
+        ]
         if mistakes:
-            raise ConfigError(mistakes)
+            raise ConfigError(tuple(mistakes))
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Config:
@@ -138,7 +177,7 @@ class Config:
                 values[one.name] = parse(text, one.default)
             except ValueError as error:
                 mistakes.append(f"{variable(one.name)}={text!r} is not {error}")
-        mistakes += _unknown_variables(environ)
+        mistakes += _misspelled_variables(environ)
         if "namespace" not in values:
             values["namespace"] = environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
         elif values["namespace"] == NO_NAMESPACE:
@@ -151,82 +190,34 @@ class Config:
             raise ConfigError(tuple(mistakes))
         return config
 
-    def _mistakes(self) -> list[str]:
-        return [
-            *self._wrong_numbers(),
-            *self._wrong_names(),
-            *self._wrong_choices(),
-            *self._wrong_expressions(),
-        ]
-
-    def _wrong_numbers(self) -> list[str]:
-        mistakes = []
-        for one in fields(self):
-            value, limits = getattr(self, one.name), one.metadata
-            if limits["most"] and not is_within(value, limits):
-                mistakes.append(
-                    f"{variable(one.name)}={value!r} is not a number of {limits['unit']}"
-                    f" from {limits['least']:,} to {limits['most']:,}"
-                )
-        return mistakes
-
-    def _wrong_names(self) -> list[str]:
-        mistakes = []
-        for name in ("table", "partition_key", "ttl_attribute"):
-            value = getattr(self, name)
-            if not is_text(value) or not 0 < len(value) <= _ATTRIBUTE_NAME_MAX:
-                mistakes.append(
-                    f"{variable(name)}={value!r} is not a name of 1 to 255 printable characters"
-                )
-            elif name != "table" and value in RESERVED_ATTRIBUTES:
-                mistakes.append(f"{variable(name)}={value!r} is an attribute of the record itself")
-        if self.partition_key == self.ttl_attribute:
-            mistakes.append(
-                f"{variable('ttl_attribute')}={self.ttl_attribute!r} is the partition key as well"
-            )
-        return mistakes
-
-    def _wrong_choices(self) -> list[str]:
-        mistakes = []
-        namespace: Any = self.namespace
-        if not is_text(namespace) or "#" in namespace or len(namespace) > NAMESPACE_MAX:
-            mistakes.append(
-                f"{variable('namespace')}={self.namespace!r} is not a text of up to 255 printable"
-                " characters without '#'"
-            )
-        for name in ("align_visibility", "disabled"):
-            switch: Any = getattr(self, name)
-            if not isinstance(switch, bool):
-                mistakes.append(f"{variable(name)}={switch!r} is not True or False")
-        metrics: Any = self.metrics
-        if metrics and not is_metrics_namespace(metrics):
-            mistakes.append(
-                f"{variable('metrics')}={metrics!r} is not a CloudWatch namespace: up to"
-                " 255 printable ASCII characters, not beginning with ':' or 'AWS/', such as"
-                " cxone_idem"
-            )
-        return mistakes
-
-    def _wrong_expressions(self) -> list[str]:
-        mistakes = {"key": expression_mistake(self.key, is_key=True)}
-        if self.fingerprint not in {"", NO_FINGERPRINT}:
-            mistakes["fingerprint"] = expression_mistake(self.fingerprint)
-        return [
-            f"{variable(name)}={getattr(self, name)!r} {mistake}"
-            for name, mistake in mistakes.items()
-            if mistake
-        ]
-
 
 def checked_workers(max_workers: object) -> int:
     """Return a number of threads that was passed in code; raise `ConfigError` if it is none."""
     return Config(max_workers=max_workers).max_workers  # type: ignore[arg-type]
 
 
-def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    known = {variable(one.name) for one in fields(Config)}
-    return [
-        f"{name} is not a setting (there are: {', '.join(sorted(known))})"
-        for name in sorted(environ)
-        if name.startswith(PREFIX) and name not in known
-    ]
+def _misspelled_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return what is surely a typo; log what may be a setting of a newer version.
+
+    So a rollback to this version stops no function, and a typo leaves no default in place.
+    """
+    known = [variable(one.name) for one in fields(Config)]
+    mistakes = []
+    for name in sorted(one for one in environ if one.startswith(PREFIX) and one not in known):
+        meant = [one for one in known if _is_near(name, one)]
+        if meant:
+            mistakes.append(f"{name} is not a setting, and {' or '.join(meant)} is")
+        else:
+            text = "%s is no setting of this version, and is ignored; there are %s"
+            logger.warning(text, name, ", ".join(known))
+    return mistakes
+
+
+def _is_near(name: str, known: str) -> bool:
+    """Return whether a name is another one with a typo, without its unit, or with one too many."""
+    from difflib import SequenceMatcher  # noqa: PLC0415 -- few have an unknown variable
+
+    if name.startswith(f"{known}_") or known.startswith(f"{name}_"):
+        return True
+    parts = name.removeprefix(PREFIX), known.removeprefix(PREFIX)
+    return SequenceMatcher(None, *parts).ratio() >= _NEAR

@@ -15,7 +15,6 @@ from cxone_idem.claims.invocation import Invocation, LambdaContext
 from cxone_idem.claims.result import NO_RESULT
 from cxone_idem.deduplicator import Deduplicator, default_deduplicator
 from cxone_idem.errors import ClaimLostError, ConfigError, IdemError, InProgressError, StoreError
-from cxone_idem.events.envelope import origin_text
 from cxone_idem.events.expression import expression_mistake
 from cxone_idem.events.fingerprint import find_fingerprint
 from cxone_idem.events.handler import EventFunction, check_returned
@@ -23,7 +22,7 @@ from cxone_idem.events.key import checked_key, find_key
 from cxone_idem.protocol.claim_attempt import ClaimRequest
 from cxone_idem.record import Origin
 from cxone_idem.sqs.logs import log_duplicate
-from cxone_idem.text import quoted
+from cxone_idem.text import origin_text, quoted
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -67,17 +68,24 @@ class Deduplicator:
         cls,
         environ: Mapping[str, str] | None = None,
         *,
+        client: Any = None,
         on_outcome: Callable[[Outcome], object] | None = None,
         decode: Decode | None = None,
     ) -> Deduplicator:
         """Make a deduplicator on DynamoDB as the `CXONE_IDEM_*` variables say.
+
+        `client` is a DynamoDB client of your own, with time-outs and retries of its own; by default
+        one is made whose time-outs suit a Lambda function. On Lambda this opens the connection, by
+        a request that writes nothing, unless `CXONE_IDEM_WARM_UP` is `false` or the function is
+        restored from a snapshot, in which a connection would be dead.
 
         Raises `ConfigError`, which lists every wrong variable.
         """
         if _process.make is not None:
             return _process.make(on_outcome, decode)
         config = Config.from_environ(environ)
-        deduplicator = cls(_store(config), config, on_outcome=on_outcome, decode=decode)
+        store = _store(config, client)
+        deduplicator = cls(store, config, on_outcome=on_outcome, decode=decode)
         deduplicator.batches.prepare()
         return deduplicator
 
@@ -214,12 +222,19 @@ def replaced_by(make: Make) -> Iterator[None]:
             _process.default, _process.make = before
 
 
-def _store(config: Config) -> Store:
+def _store(config: Config, client: Any) -> Store:
     if config.disabled:
         return NullStore()
     # Imported here: a consumer on MemoryStore, or with the switch thrown, needs no AWS SDK.
     from cxone_idem.stores.dynamodb import DynamoDBStore  # noqa: PLC0415
 
-    return DynamoDBStore(
-        config.table, partition_key=config.partition_key, ttl_attribute=config.ttl_attribute
+    store = DynamoDBStore(
+        config.table,
+        client,
+        partition_key=config.partition_key,
+        ttl_attribute=config.ttl_attribute,
     )
+    from_snapshot = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+    if config.warm_up and "AWS_LAMBDA_FUNCTION_NAME" in os.environ and not from_snapshot:
+        store.warm_up()
+    return store

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 _SHOWN_MAX = 200
 """The characters of a text from an event that a line shows: an id, and nothing like a payload."""
+# Longer than any id AWS makes; the origin is evidence, and must not grow the item past 1 KB.
+_ORIGIN_TEXT_MAX = 128
 
 
 def quoted(text: str) -> str:
@@ -32,3 +34,10 @@ def kind_of(value: object) -> str:
 def _left_out(text: str) -> str:
     more = len(text) - _SHOWN_MAX
     return f"... ({more:,} more characters)" if more > 0 else ""
+
+
+def origin_text(value: object) -> str | None:
+    """Return a short, storable text of an id found in an event, or None if it is no text."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value[:_ORIGIN_TEXT_MAX].encode("utf-8", "replace").decode()

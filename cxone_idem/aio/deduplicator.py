@@ -105,7 +105,7 @@ class AsyncDeduplicator:
     """A `Deduplicator` for asyncio. It is bound to no loop: make one for each process and keep it.
 
     A task that is cancelled in one of the verbs waits for the request under way, so that whatever
-    was written is known: a claim granted meanwhile is given back, a completion stands.
+    was written is known: a claim granted meanwhile is released, a completion stays.
     """
 
     def __init__(
@@ -123,14 +123,17 @@ class AsyncDeduplicator:
         cls,
         environ: Mapping[str, str] | None = None,
         *,
+        client: Any = None,
         on_outcome: Callable[[Outcome], object] | None = None,
         decode: Decode | None = None,
     ) -> AsyncDeduplicator:
-        """Make one on DynamoDB as the `CXONE_IDEM_*` variables say; raises `ConfigError`.
+        """Make one on DynamoDB as the `CXONE_IDEM_*` variables say; see `Deduplicator`.
 
         `on_outcome` and `decode` are called in the thread of a batch, not on the loop.
         """
-        return cls(Deduplicator.from_environ(environ, on_outcome=on_outcome, decode=decode))
+        return cls(
+            Deduplicator.from_environ(environ, client=client, on_outcome=on_outcome, decode=decode)
+        )
 
     async def claim(
         self,

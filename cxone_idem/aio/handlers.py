@@ -27,7 +27,7 @@ class Handlers:
         self._tasks: set[asyncio.Task[Any] | None] = set()
         self._stopped = False
         self.end: BaseException | None = None
-        """What a handler raised to end the process."""
+        """The error that a handler raised to end the process."""
 
     def __call__(self, envelope: Envelope) -> None:
         """Return or raise, in this thread, as the handler does."""

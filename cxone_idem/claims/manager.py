@@ -50,7 +50,7 @@ class ClaimManager:
         self.config = config
         self.counters = Counters()
         self.key_owners = KeyOwners()
-        self._runtime = runtime
+        self.runtime = runtime
         clock = Clock(runtime.now, runtime.monotonic)
         self._stamper = Stamper(clock, runtime.new_version, config.retention_seconds)
         self._session = Session(store, clock)
@@ -64,7 +64,7 @@ class ClaimManager:
             if isinstance(outcome, InProgressError):
                 pause_seconds = waiting.next_pause_seconds(outcome.retry_after_seconds)
                 if pause_seconds:
-                    self._runtime.sleep(pause_seconds)
+                    self.runtime.sleep(pause_seconds)
                     continue
             if isinstance(outcome, IdemError):
                 raise outcome
@@ -72,7 +72,7 @@ class ClaimManager:
 
     def wait_policy(self, invocation: Invocation) -> WaitPolicy:
         """Return how to wait for workers elsewhere from now on."""
-        return WaitPolicy(self.config, invocation, self._runtime.random)
+        return WaitPolicy(self.config, invocation, self.runtime.random)
 
     def claim_all(
         self, requests: Sequence[ClaimRequest], invocation: Invocation

@@ -11,7 +11,7 @@ from cxone_idem.errors import ResultMissingError
 from cxone_idem.text import kind_of, quoted
 
 # An item holds 400 KB (Developer Guide, "Quotas and limits"), and a refused claim costs write units
-# by the size of what stands there ("Working with items"): at 256 KB, as much as an event was long
+# by the size of what is stored ("Working with items"): at 256 KB, as much as an event was long
 # allowed to hold, a partition's 1,000 units a second still answer three duplicates of one key.
 RESULT_MAX_BYTES = 256 * 1024
 
@@ -39,27 +39,24 @@ def to_text(result: object, key: str) -> str | None:
     except Exception as error:  # noqa: BLE001 -- a caller's own types may raise anything here
         # The text of any other error may quote the result.
         why = error if isinstance(error, _NotJSONError) else type(error).__name__
-        logger.error(
-            "key %s is recorded as done without its result, which is not JSON (%s): duplicates get"
-            " ResultMissingError; return dicts, lists, text, numbers, booleans and None only",
-            quoted(key),
-            why,
-        )
-        return None
-    if size_bytes > RESULT_MAX_BYTES:
-        logger.error(
-            "key %s is recorded as done without its result, whose %d bytes of JSON are more than"
-            " %d: duplicates get ResultMissingError; store it elsewhere and return where",
-            quoted(key),
-            size_bytes,
-            RESULT_MAX_BYTES,
-        )
-        return None
-    return text
+        problem = f"which is not JSON ({why})"
+        advice = "return dicts, lists, text, numbers, booleans and None only"
+    else:
+        if size_bytes <= RESULT_MAX_BYTES:
+            return text
+        problem = f"whose {size_bytes} bytes of JSON are more than {RESULT_MAX_BYTES}"
+        advice = "store it elsewhere and return where"
+    logger.error(
+        "key %s is recorded as done without its result, %s: duplicates get ResultMissingError; %s",
+        quoted(key),
+        problem,
+        advice,
+    )
+    return None
 
 
 def from_text(text: str | None, key: str) -> Any:
-    """Return what a record's text stands for; raise `ResultMissingError` if it stands for none."""
+    """Return the result in a record's text; raise `ResultMissingError` if it holds none."""
     if text is None:
         raise ResultMissingError(key)
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import Field, fields
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
@@ -12,9 +12,6 @@ from cxone_idem.cli.output import Exit, print_status
 from cxone_idem.config import Config
 from cxone_idem.errors import IdemError
 from cxone_idem.setting import variable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 COMMANDS = {
     "show": "records.show",
@@ -29,29 +26,21 @@ COMMANDS = {
 }
 """The module of this folder and the click command in it, for each command."""
 
-# Click's mark of a paragraph that it must not wrap again.
-_NO_WRAP = "\b\n"
-
 
 def epilog() -> str:
     """Return what ends every `--help`: the settings of `Config` and the codes of `Exit`."""
-    settings = [
-        (variable(setting.name), f"{setting.metadata['meaning']}{_default(setting.default)}")
-        for setting in fields(Config)
-    ]
-    codes = [(f"{code.value} {code.name}", code.meaning) for code in Exit]
-    return f"{_paragraph('Environment', settings)}\n{_paragraph('Exit codes', codes)}"
-
-
-def _paragraph(heading: str, rows: Iterable[tuple[str, str]]) -> str:
     formatter = click.HelpFormatter()
-    with formatter.section(heading):
-        formatter.write_dl(list(rows))
-    return _NO_WRAP + formatter.getvalue().strip("\n") + "\n"
+    with formatter.section("Environment"):
+        formatter.write_dl([(variable(each.name), _meaning(each)) for each in fields(Config)])
+    with formatter.section("Exit codes"):
+        formatter.write_dl([(f"{code.value} {code.name}", code.meaning) for code in Exit])
+    # Click's mark of a paragraph that it must not wrap again.
+    return "\n\n".join(f"\b\n{part}" for part in formatter.getvalue().strip("\n").split("\n\n"))
 
 
-def _default(default: object) -> str:
-    return f" [{default}]" if default != "" else ""
+def _meaning(setting: Field[Any]) -> str:
+    default = f" [{setting.default}]" if setting.default != "" else ""
+    return f"{setting.metadata['meaning']}{default}"
 
 
 class _LazyGroup(click.Group):
@@ -67,14 +56,15 @@ class _LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
+        code = Exit.REFUSED
         try:
-            return super().invoke(ctx)
+            code = super().invoke(ctx) or Exit.OK
         except IdemError as error:
+            code = Exit.FAILED
             print_status(f"error: {error}")
-            ctx.exit(Exit.FAILED)
         except click.Abort:  # the answer to a question was no, or there was nobody to answer
             print_status("not done: the answer was no")
-            ctx.exit(Exit.REFUSED)
+        ctx.exit(code)
 
 
 @click.group(

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from types import FrameType
 
 import click
 
@@ -15,11 +15,7 @@ from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.setting import variable
 from cxone_idem.sqs.consumer import Consumer, ServedQueue
 from cxone_idem.sqs.queue import ENTRIES_MAX
-
-if TYPE_CHECKING:
-    from types import FrameType
-
-_SIGNALLED = 128
+from cxone_idem.sqs.reading import Decode
 
 
 @click.command()
@@ -35,7 +31,7 @@ _SIGNALLED = 128
     show_default=True,
     help="Messages received at a time; fewer if each takes long, so that none waits here.",
 )
-def consume(queue: str, handler: str, decode: str | None, batch_size: int) -> None:
+def consume(queue: str, handler: str, decode: Decode | None, batch_size: int) -> None:
     """Run a handler once per key for the messages of a queue, until SIGTERM.
 
     On SIGTERM or Ctrl-C the running handler finishes, and what was not started goes back to the
@@ -45,21 +41,17 @@ def consume(queue: str, handler: str, decode: str | None, batch_size: int) -> No
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     process_event = imported(handler, "--handler")
-    decoding = imported(decode, "--decode") if decode else None
     # The consumer changes visibility on its own queue; done twice, it would be done for nothing.
     environ = {**os.environ, variable("align_visibility"): "false"}
-    deduplicator = Deduplicator.from_environ(environ, decode=decoding)
+    deduplicator = Deduplicator.from_environ(environ, decode=decode)
     consumer = Consumer(deduplicator, ServedQueue.of(queue, batch_size), process_event)
-    _stop_on_signals(consumer)
-    consumer.run()
 
-
-def _stop_on_signals(consumer: Consumer) -> None:
     def stop(number: int, _: FrameType | None) -> None:
         if consumer.service.stopping:
             # Not the default action, which the first process of a container does not have.
-            os._exit(_SIGNALLED + number)
+            os._exit(128 + number)
         consumer.service.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    consumer.run()

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from cxone_idem.cli.functions import decode_option, imported
-from cxone_idem.cli.output import (
-    Exit,
-    format_time,
-    json_option,
-    print_json,
-    print_status,
-    print_table,
-)
+from cxone_idem.cli.functions import decode_option
+from cxone_idem.cli.output import format_time, json_option, print_result, print_status
 from cxone_idem.config import Config
 from cxone_idem.sqs.dead_letters import DeadLetter, DeadLetters, Verdict
 from cxone_idem.sqs.queue import create_sqs_client, open_queue
 from cxone_idem.stores.dynamodb_admin import RecordReader
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-# A person waits, so a busy queue may take a few seconds.
-_ATTEMPTS = 3
-_ANSWER_SECONDS = 10
-
+_COLUMNS = ("message", "sent", "key", "record", "verdict", "reason")
 _DONE_BY = {Verdict.DROP: "dropped", Verdict.SEND_BACK: "sent back"}
 
 
@@ -40,18 +27,8 @@ _DONE_BY = {Verdict.DROP: "dropped", Verdict.SEND_BACK: "sent back"}
 @click.option("--dry-run", is_flag=True, help="List only, whatever else is asked for.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-@click.pass_context
-def dead_letters(  # noqa: PLR0913 -- one for each option
-    ctx: click.Context,
-    queue: str,
-    to: str | None,
-    decode: str | None,
-    *,
-    drop_done: bool,
-    send_back: bool,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
+def dead_letters(
+    queue: str, to: str | None, *, dry_run: bool, yes: bool, as_json: bool, **settle: Any
 ) -> None:
     """List the messages of a dead-letter queue with the records of their keys.
 
@@ -64,61 +41,43 @@ def dead_letters(  # noqa: PLR0913 -- one for each option
     of the consumer, and so must --decode.
     """
     config = Config.from_environ()
-    decoding = imported(decode, "--decode") if decode else None
-    client = create_sqs_client(attempts=_ATTEMPTS, answer_seconds=_ANSWER_SECONDS)
+    # A person waits, so a busy queue may take a few seconds.
+    client = create_sqs_client(attempts=3, answer_seconds=10)
     opened = open_queue(client, queue)
     target = None if to is None else open_queue(client, to)
-    if target is not None and target.url == opened.url:
+    if target and target.url == opened.url:
         message = "it is the dead-letter queue itself"
         raise click.BadParameter(message, param_hint="--to")
     print_status(f"records: table {config.table!r}, namespace {config.namespace!r}")
-    verdicts = [] if dry_run else [Verdict.DROP] * drop_done + [Verdict.SEND_BACK] * send_back
+    asked = {Verdict.DROP: settle["drop_done"], Verdict.SEND_BACK: settle["send_back"]}
+    verdicts = [verdict for verdict, wanted in asked.items() if wanted and not dry_run]
     if verdicts and not yes:
         what = " and ".join(verdict.value for verdict in verdicts)
         click.confirm(f"Judge each message of {queue} afresh, and {what}?", abort=True, err=True)
-    letters = DeadLetters(opened, RecordReader(config), config, target, decoding)
-    _settle(letters, verdicts, as_json=as_json)
-    ctx.exit(Exit.OK)
-
-
-def _settle(walker: DeadLetters, verdicts: Sequence[Verdict], *, as_json: bool) -> None:
-    """Carry out the verdicts; print what was settled, even if it ends with an error."""
+    walker = DeadLetters(opened, RecordReader(config), config, target, settle["decode"])
     letters: list[DeadLetter] = []
     try:
         letters.extend(walker.walk(*verdicts))
-    finally:
-        _print(letters, as_json=as_json)
-    acted = sum(letter.acted for letter in letters)
-    print_status(
-        f"{len(letters)} messages, {acted} of them settled, {len(letters) - acted} left there"
+    finally:  # what was settled is printed even if an error ends it
+        data, rows = [_data(each) for each in letters], [_row(each) for each in letters]
+        print_result(data, _COLUMNS, rows, as_json=as_json)
+    acted, count = sum(letter.acted for letter in letters), len(letters)
+    print_status(f"{count} messages, {acted} of them settled, {count - acted} left there")
+
+
+def _row(letter: DeadLetter) -> tuple[str, ...]:
+    return (
+        letter.message_id,
+        "" if letter.sent_at_ms is None else format_time(letter.sent_at_ms),
+        letter.key or "",
+        letter.record.state.value if letter.record else "",
+        _DONE_BY[letter.verdict] if letter.acted else letter.verdict.value,
+        letter.reason,
     )
 
 
-def _print(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
-    if as_json:
-        print_json([_data(letter) for letter in letters])
-        return
-    rows = [
-        (
-            letter.message_id,
-            format_time(letter.sent_at_ms) if letter.sent_at_ms is not None else "",
-            letter.key or "",
-            letter.record.state.value if letter.record else "",
-            _DONE_BY[letter.verdict] if letter.acted else letter.verdict.value,
-            letter.reason,
-        )
-        for letter in letters
-    ]
-    print_table(("message", "sent", "key", "record", "verdict", "reason"), rows)
-
-
 def _data(letter: DeadLetter) -> dict[str, Any]:
-    return {
-        "message_id": letter.message_id,
-        "sent_at_ms": letter.sent_at_ms,
-        "key": letter.key,
-        "verdict": letter.verdict.value,
-        "reason": letter.reason,
-        "acted": letter.acted,
-        "record": asdict(letter.record) if letter.record else None,
-    }
+    names = ("message_id", "sent_at_ms", "key", "reason", "acted")
+    record = asdict(letter.record) if letter.record else None
+    known = {name: getattr(letter, name) for name in names}
+    return {**known, "verdict": letter.verdict.value, "record": record}

@@ -3,66 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from itertools import islice
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
 from rich.text import Text
 
 from cxone_idem.cause import Cause
-from cxone_idem.cli.log_reader import LogReader
-from cxone_idem.cli.output import (
-    Exit,
-    json_option,
-    on_terminal,
-    print_json,
-    print_status,
-    print_table,
-)
+from cxone_idem.cli.log_reader import Duplicate, LogReader
+from cxone_idem.cli.output import Exit, json_option, on_terminal, print_result, print_status
 from cxone_idem.config import Config
 from cxone_idem.stores.dynamodb_item import Layout
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-# Enough for a ticket, and few enough to read.
-_EXAMPLES_MAX = 3
 # One screen of rows: 50 periods at most, unless even days are more.
 _ROWS_MAX = 50
 _PERIODS_SECONDS = (60, 600, 3600, 6 * 3600, 86_400)
 _BAR_CELLS = 50
-_COLOURS = {
-    Cause.SQS_REDELIVERED: "cyan",
-    Cause.SQS_DELIVERED_TWICE: "bright_blue",
-    Cause.EVENTBRIDGE_DELIVERED_TWICE: "magenta",
-    Cause.DEAD_LETTER_REDRIVE: "yellow",
-    Cause.CXONE_EMITTED_AGAIN: "red",
-    Cause.ARCHIVE_REPLAY: "green",
-    Cause.OWN_RETRY: "bright_cyan",
-    Cause.NOT_A_DUPLICATE: "bright_red",
-    Cause.UNKNOWN: "bright_black",
-}
-_NOTHING_READ = (
-    "error: in {lines} lines there is neither a log line of cxone_idem nor a record: expected JSON"
-    " log lines (the function's log format must be JSON, its level INFO), or the table's items as"
-    " DynamoDB JSON, one a line"
-)
-
-
-class Period(NamedTuple):
-    """Duplicates of a span of time, counted by cause."""
-
-    at: str
-    """The start in UTC; empty for duplicates whose time is not known."""
-    counts: Counter[Cause]
+# One for each cause, from the most frequent on.
+_COLOURS = ("cyan", "red", "yellow", "green", "blue", "magenta", "white", "orange1", "grey50")
 
 
 @click.command()
 @click.argument("source", type=click.File("r", errors="replace"), default="-")
 @json_option
-@click.pass_context
-def duplicates(ctx: click.Context, source: TextIO, *, as_json: bool) -> None:
+def duplicates(source: TextIO, *, as_json: bool) -> Exit:
     """Count duplicates by cause over time, from the log lines or records in SOURCE.
 
     SOURCE is a file or, without one, stdin: JSON log lines as CloudWatch has them, one or more a
@@ -75,73 +42,63 @@ def duplicates(ctx: click.Context, source: TextIO, *, as_json: bool) -> None:
     log = LogReader(Layout(config.partition_key, config.ttl_attribute))
     log.read(source)
     if not log.log_lines and not log.records:
-        print_status(_NOTHING_READ.format(lines=log.lines))
-        ctx.exit(Exit.FAILED)
+        print_status(
+            f"error: in {log.lines} lines there is neither a log line of cxone_idem nor a record:"
+            " expected JSON log lines (the function's log format must be JSON, its level INFO), or"
+            " the table's items as DynamoDB JSON, one a line"
+        )
+        return Exit.FAILED
     totals = Counter(duplicate.cause for duplicate in log.duplicates)
-    times = [each.at_ms // 1000 for each in log.duplicates if each.at_ms is not None]
-    step = _period_seconds(times)
-    periods = _periods(log, times, step)
+    step, periods = _periods(log.duplicates)
     causes = [cause for cause, _ in totals.most_common()]
-    if as_json:
-        print_json(_data(log, totals, periods, step))
-    else:
-        print_table(
-            ["from (UTC)", *(cause.value for cause in causes), "all"], _rows(periods, causes)
-        )
-        if on_terminal() and periods:
-            Console().print(_bars(periods, causes))
+    columns = ("from (UTC)", *(cause.value for cause in causes), "all")
+    rows = [
+        (at, *(str(counts[cause]) for cause in causes), str(sum(counts.values())))
+        for at, counts in periods.items()
+    ]
+    print_result(_data(log, totals, periods, step), columns, rows, as_json=as_json)
+    if on_terminal() and periods and not as_json:
+        Console().print(_bars(periods, causes))
     _print_advice(log, totals)
-    ctx.exit(Exit.FOUND if totals[Cause.NOT_A_DUPLICATE] else Exit.OK)
+    return Exit.FOUND if totals[Cause.NOT_A_DUPLICATE] else Exit.OK
 
 
-def _period_seconds(times: list[int]) -> int:
-    """Return the shortest period with which all times fit a screen."""
-    span = max(times) - min(times) if times else 0
-    fits = (step for step in _PERIODS_SECONDS if span / step < _ROWS_MAX)
-    return next(fits, _PERIODS_SECONDS[-1])
+def _periods(duplicates: Sequence[Duplicate]) -> tuple[int, dict[str, Counter[Cause]]]:
+    """Count in the shortest periods that fit a screen, empty ones too; return their seconds.
+
+    A period's name is its start in UTC, empty for duplicates whose time is not known.
+    """
+    times = [each.at_ms // 1000 for each in duplicates if each.at_ms is not None]
+    first, last = min(times, default=0), max(times, default=-1)
+    fits = (step for step in _PERIODS_SECONDS if (last - first) / step < _ROWS_MAX)
+    step = next(fits, _PERIODS_SECONDS[-1])
+    periods: dict[str, Counter[Cause]] = {
+        _start(at, step): Counter() for at in range(first // step * step, last + 1, step)
+    }
+    for each in duplicates:
+        at = "" if each.at_ms is None else _start(each.at_ms // 1000, step)
+        periods.setdefault(at, Counter())[each.cause] += 1
+    return step, periods
 
 
-def _periods(log: LogReader, times: list[int], step: int) -> list[Period]:
-    """Count duplicates in periods from the first time to the last, empty ones too."""
-    counts: dict[int | None, Counter[Cause]] = {}
-    if times:
-        first = min(times) // step * step
-        counts = {start: Counter() for start in range(first, max(times) + 1, step)}
-    for duplicate in log.duplicates:
-        at_ms = duplicate.at_ms
-        start = None if at_ms is None else at_ms // 1000 // step * step
-        counts.setdefault(start, Counter())[duplicate.cause] += 1
-    return [
-        Period(
-            ""
-            if start is None
-            else f"{datetime.fromtimestamp(start, timezone.utc):%Y-%m-%d %H:%M}",
-            counted,
-        )
-        for start, counted in counts.items()
-    ]
+def _start(at: int, step: int) -> str:
+    return f"{datetime.fromtimestamp(at // step * step, timezone.utc):%Y-%m-%d %H:%M}"
 
 
-def _rows(periods: Iterable[Period], causes: list[Cause]) -> list[list[str]]:
-    return [
-        [at, *(str(counts[cause]) for cause in causes), str(sum(counts.values()))]
-        for at, counts in periods
-    ]
-
-
-def _bars(periods: list[Period], causes: list[Cause]) -> Text:
+def _bars(periods: dict[str, Counter[Cause]], causes: list[Cause]) -> Text:
     """Return the bars, one a period, under the colours of the causes."""
-    most = max(sum(period.counts.values()) for period in periods)
+    most = max(sum(counts.values()) for counts in periods.values())
     bars = Text()
-    for cause in causes:
-        bars.append("█ ", _COLOURS[cause]).append(f"{cause.value}  ")
-    for period in periods:
-        bars.append(f"\n{period.at:16}  ")
+    coloured = dict(zip(causes, _COLOURS, strict=False))
+    for cause, colour in coloured.items():
+        bars.append("█ ", colour).append(f"{cause.value}  ")
+    for at, counts in periods.items():
+        bars.append(f"\n{at:16}  ")
         total = 0
-        for cause in causes:
+        for cause, colour in coloured.items():
             start = round(total * _BAR_CELLS / most)
-            total += period.counts[cause]
-            bars.append("█" * (round(total * _BAR_CELLS / most) - start), _COLOURS[cause])
+            total += counts[cause]
+            bars.append("█" * (round(total * _BAR_CELLS / most) - start), colour)
         bars.append(f" {total}" if total else "")
     return bars
 
@@ -150,14 +107,13 @@ def _print_advice(log: LogReader, totals: Counter[Cause]) -> None:
     """Print each cause's share, and what to do about it."""
     count_all = len(log.duplicates)
     read = f"{log.log_lines} log lines and {log.records} records"
-    print_status(f"{count_all} duplicates in {read}" if count_all else f"no duplicates in {read}")
+    print_status(f"{count_all or 'no'} duplicates in {read}")
     for cause, count in totals.most_common():
         share = f"{count} ({count / count_all:.0%}) {cause.value}"
-        print_status(f"{share}: {cause.told_by}; {cause.advice}")
+        print_status(f"{share}: {cause.evidence}; {cause.advice}")
     if log.waiting:
-        print_status(
-            f"{log.waiting} more found their key in progress; they come back, and are counted then"
-        )
+        found = f"{log.waiting} more found their key in progress"
+        print_status(f"{found}; they come back, and are counted then")
     if log.records:
         print_status(
             "records show the last delivery that had a key; what was dropped is in the log"
@@ -165,30 +121,23 @@ def _print_advice(log: LogReader, totals: Counter[Cause]) -> None:
 
 
 def _data(
-    log: LogReader, totals: Counter[Cause], periods: Iterable[Period], step: int
+    log: LogReader, totals: Counter[Cause], periods: dict[str, Counter[Cause]], step: int
 ) -> dict[str, Any]:
+    causes = {}
+    for cause, count in totals.most_common():
+        found = ({"key": each.key, **each.fields} for each in log.duplicates if each.cause is cause)
+        # Three are enough for a ticket, and few enough to read.
+        texts = {"evidence": cause.evidence, "advice": cause.advice}
+        causes[cause.value] = {"duplicates": count, **texts, "examples": list(islice(found, 3))}
     return {
         "duplicates": len(log.duplicates),
         "log_lines": log.log_lines,
         "records": log.records,
         "in_progress": log.waiting,
-        "causes": {
-            cause.value: {
-                "duplicates": count,
-                "told_by": cause.told_by,
-                "advice": cause.advice,
-                "examples": _examples(log, cause),
-            }
-            for cause, count in totals.most_common()
-        },
+        "causes": causes,
         "period_seconds": step,
         "over_time": [
             {"at": at, **{cause.value: count for cause, count in counts.items()}}
-            for at, counts in periods
+            for at, counts in periods.items()
         ],
     }
-
-
-def _examples(log: LogReader, cause: Cause) -> list[dict[str, Any]]:
-    examples = [{"key": each.key, **each.fields} for each in log.duplicates if each.cause is cause]
-    return examples[:_EXAMPLES_MAX]

@@ -14,6 +14,7 @@ from cxone_idem.events.handler import handler_mistake
 decode_option = click.option(
     "--decode",
     metavar="MODULE:FUNCTION",
+    callback=lambda _, option, name: name and imported(name, option.opts[0]),
     help="What finds the event of an SQS record, such as cxone_idem.sns:decode.",
 )
 

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cxone_idem.cause import Cause, find_cause
+from cxone_idem.record import Record
 from cxone_idem.sqs.logs import FIELD
 from cxone_idem.sqs.outcome import MessageStatus
-from cxone_idem.stores.dynamodb_item import ForeignItemError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from cxone_idem.record import Record
-    from cxone_idem.stores.dynamodb_item import Layout
+from cxone_idem.stores.dynamodb_item import ForeignItemError, Layout
 
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s?(?:(Z)|([+-]\d\d):?(\d\d))?"
 )
-# Where CloudWatch's own exports put the text of a log line.
-_ENVELOPES = ("message", "@message")
-_COUNTED = frozenset(
-    {
-        MessageStatus.ALREADY_DONE.value,
-        MessageStatus.SAME_BATCH.value,
-        MessageStatus.FINGERPRINT_MISMATCH.value,
-    }
-)
+_COUNTED = {
+    MessageStatus.ALREADY_DONE.value,
+    MessageStatus.SAME_BATCH.value,
+    MessageStatus.FINGERPRINT_MISMATCH.value,
+}
 _CAUSES = {cause.value: cause for cause in Cause}
 
 
@@ -63,8 +55,7 @@ class LogReader:
         """Read the lines of a log, of an export of a log, or of an export of the table."""
         for line in lines:
             self.lines += 1
-            for value in _json_in(line):
-                self._read_value(value, None)
+            self._read_value(line, None)
 
     def _read_value(self, value: Any, at_ms: int | None) -> None:
         if isinstance(value, str):
@@ -81,9 +72,10 @@ class LogReader:
         if isinstance(item, dict) and isinstance(item.get(self._layout.partition_key), dict):
             self._read_item(item)
             return
-        for name in _ENVELOPES:
-            if isinstance(value.get(name), str):
-                self._read_value(value[name], at_ms)
+        # Where CloudWatch's own exports put the text of a log line.
+        for text in (value.get("message"), value.get("@message")):
+            if isinstance(text, str):
+                self._read_value(text, at_ms)
 
     def _read_log_line(self, fields: dict[str, Any], at_ms: int | None) -> None:
         self.log_lines += 1
@@ -107,36 +99,28 @@ class LogReader:
         except ForeignItemError:
             return
         self.records += 1
-        origin = record.origin
+        origin, key = record.origin, record.partition_key
+        known = {name: each for name, each in asdict(origin).items() if each is not None}
         first = self._events.setdefault(origin.event_id, record) if origin.event_id else record
         if first is not record:
             cause = find_cause(first.origin, origin)
-            self._add_record(record, cause, first_key=first.partition_key)
+            known["first_key"] = first.partition_key
         elif origin.replay_name:
-            self._add_record(record, Cause.ARCHIVE_REPLAY)
+            cause = Cause.ARCHIVE_REPLAY
         elif (origin.receive_count or 1) > 1:
-            self._add_record(record, Cause.SQS_REDELIVERED)
-
-    def _add_record(self, record: Record, cause: Cause, **more: str) -> None:
-        known = {name: each for name, each in asdict(record.origin).items() if each is not None}
-        duplicate = Duplicate(record.claimed_at_ms, cause, record.partition_key, {**known, **more})
-        self.duplicates.append(duplicate)
+            cause = Cause.SQS_REDELIVERED
+        else:
+            return
+        self.duplicates.append(Duplicate(record.claimed_at_ms, cause, key, known))
 
 
 def _json_in(text: str) -> Iterator[Any]:
     """Yield each JSON object in a line: after a prefix, one after another, or quoted in a list."""
     text = text.strip().rstrip(",")
-    if text.startswith('"'):
-        try:
-            yield json.loads(text)
-        except ValueError:
-            return
-        return
-    decoder = json.JSONDecoder()
-    position = text.find("{")
+    position = 0 if text.startswith('"') else text.find("{")
     while position >= 0:
         try:
-            value, position = decoder.raw_decode(text, position)
+            value, position = json.JSONDecoder().raw_decode(text, position)
         except (ValueError, RecursionError):
             return
         yield value

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import fields
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -15,13 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cxone_idem.protocol.decisions import is_lease_over, is_past_retention
-from cxone_idem.record import NO_VERSION, Origin, State
+from cxone_idem.record import NO_VERSION, Origin, Record, State
 from cxone_idem.text import legible, shortened
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from cxone_idem.record import Record
 
 _ORIGIN = {
     "event_id": "EventBridge event",
@@ -31,8 +27,6 @@ _ORIGIN = {
     "replay_name": "archive replay",
     "request_id": "Lambda request",
 }
-# A unit is used from two of it on.
-_UNITS = (("days", 86_400), ("h", 3600), ("min", 60))
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -83,25 +77,44 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console().print(table)
 
 
+def print_result(
+    data: Any, columns: Sequence[str], rows: Iterable[Sequence[str]], *, as_json: bool
+) -> None:
+    """Print `data` as JSON if that is asked for, else the rows that say it to people."""
+    if as_json:
+        print_json(data)
+    else:
+        print_table(columns, rows)
+
+
 def print_status(message: str) -> None:
     """Print a message to stderr, apart from the data."""
     click.echo(message, err=True)
 
 
+def refuse(reason: str) -> NoReturn:
+    """End the command: nothing is changed, and stderr says why."""
+    print_status(f"refused: {reason}")
+    raise click.exceptions.Exit(Exit.REFUSED)
+
+
 def describe(record: Record, now_ms: int) -> list[tuple[str, str]]:
     """Return a record as names and texts; `now_ms` is the store's own time."""
+    ends = None if record.expires_at is None else record.expires_at * 1000
     rows = [("record", record.partition_key), ("state", state(record, now_ms))]
     if record.version == NO_VERSION:
         rows.append(("version", "none: a marker that a consumer wrote before this library"))
     else:
+        number = record.generation
+        again = f"attempted {number} times, or once more after each retention"
         rows += [
-            ("generation", _generation(record.generation)),
+            ("generation", f"{number}: {'the first attempt' if number == 1 else again}"),
             ("claimed for", origin(record.origin)),
             ("claimed", _when(record.claimed_at_ms, now_ms)),
             ("lease", _lease(record, now_ms)),
             ("done", _when(record.done_at_ms, now_ms)),
         ]
-    return [*rows, ("retention", _retention(record, now_ms))]
+    return [*rows, ("retention", "no end" if ends is None else f"until {_when(ends, now_ms)}")]
 
 
 def state(record: Record, now_ms: int) -> str:
@@ -121,19 +134,17 @@ def state(record: Record, now_ms: int) -> str:
 
 def origin(delivery: Origin) -> str:
     """Return a delivery's ids and times as text."""
-    parts = []
-    for field in fields(Origin):
-        value = getattr(delivery, field.name)
-        if value is not None:
-            text = format_time(value) if field.name.endswith("_at_ms") else shortened(str(value))
-            parts.append(f"{_ORIGIN.get(field.name, field.name)} {text}")
-    return ", ".join(parts) or "not recorded"
+    known = {name: value for name, value in asdict(delivery).items() if value is not None}
+    if "sent_at_ms" in known:
+        known["sent_at_ms"] = format_time(known["sent_at_ms"])
+    texts = (f"{_ORIGIN[name]} {shortened(str(value))}" for name, value in known.items())
+    return ", ".join(texts) or "not recorded"
 
 
 def duration(milliseconds: int) -> str:
     """Return a span of time in the largest unit of which it has two."""
     seconds = abs(milliseconds) / 1000
-    for unit, length in _UNITS:
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
@@ -154,21 +165,9 @@ def _when(at_ms: int | None, now_ms: int) -> str:
     return f"{format_time(at_ms)}, {f'{distance} ago' if at_ms <= now_ms else f'in {distance}'}"
 
 
-def _generation(generation: int) -> str:
-    if generation == 1:
-        return "1: the first attempt"
-    return f"{generation}: attempted {generation} times, or once more after each retention"
-
-
 def _lease(record: Record, now_ms: int) -> str:
     if record.state is not State.IN_PROGRESS:
         return "none"
     if is_lease_over(record, now_ms):
         return f"over since {_when(record.lease_until_ms, now_ms)}"
     return f"ends in at most {duration(record.lease_until_ms - now_ms)}"
-
-
-def _retention(record: Record, now_ms: int) -> str:
-    if record.expires_at is None:
-        return "no end"
-    return f"until {_when(record.expires_at * 1000, now_ms)}"

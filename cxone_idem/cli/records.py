@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
 
 import click
 
@@ -14,58 +14,48 @@ from cxone_idem.cli.output import (
     duration,
     json_option,
     origin,
-    print_json,
+    print_result,
     print_status,
-    print_table,
+    refuse,
 )
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.errors import ClaimLostError, InProgressError
 from cxone_idem.events.key import checked_key
 from cxone_idem.protocol.decisions import is_lease_over, is_past_retention
-from cxone_idem.record import State, partition_key
+from cxone_idem.record import Record, State, partition_key
 from cxone_idem.setting import variable
-from cxone_idem.stores.dynamodb import DynamoDBStore, create_client
 from cxone_idem.stores.dynamodb_admin import RecordReader
 from cxone_idem.text import quoted
 
-if TYPE_CHECKING:
-    from cxone_idem.record import Record
-
-_BUSY = "refused: a worker has the key, so it is not done yet"
 _FREE = "it is free already: its next delivery does the work"
 
 
 @click.command()
 @click.argument("key")
 @json_option
-@click.pass_context
-def show(ctx: click.Context, key: str, *, as_json: bool) -> None:
+def show(key: str, *, as_json: bool) -> None:
     """Show the record of KEY: its state, whose delivery has it, and until when.
 
     KEY is what CXONE_IDEM_KEY finds in the event; the namespace is put before it. Reads the table
     (dynamodb:GetItem) and changes nothing.
     """
-    config = Config.from_environ()
-    record, now_ms = load_record(key, config)
-    if record is None:
-        ctx.exit(Exit.NOT_FOUND)
-    if not as_json:
-        print_table(("what", "value"), [("table", config.table), *describe(record, now_ms)])
-        return
+    table = Config.from_environ().table
+    record, now_ms = _load(key)
     in_progress, done = record.state is State.IN_PROGRESS, record.state is State.DONE
     judged = {
         "lease_over": in_progress and is_lease_over(record, now_ms),
         "past_retention": done and is_past_retention(record, now_ms),
     }
-    print_json({"table": config.table, "store_time_ms": now_ms, **judged, **asdict(record)})
+    data = {"table": table, "store_time_ms": now_ms, **judged, **asdict(record)}
+    rows = [("table", table), *describe(record, now_ms)]
+    print_result(data, ("what", "value"), rows, as_json=as_json)
 
 
 @click.command()
 @click.argument("key")
 @click.option("--yes", is_flag=True, help="Do not ask, where releasing is safe.")
-@click.pass_context
-def release(ctx: click.Context, key: str, *, yes: bool) -> None:
+def release(key: str, *, yes: bool) -> None:
     """Release KEY, so that its next delivery does the work.
 
     A key whose lease is over is released after a question, or with --yes. While its lease still
@@ -73,65 +63,62 @@ def release(ctx: click.Context, key: str, *, yes: bool) -> None:
     release it, by typing the key. What is done is never released. The record is written only if it
     is still the one that was looked at, and keeps its generation.
     """
-    # The kill switch is the consumer's: with it thrown, nothing would be written.
-    config = replace(Config.from_environ(), disabled=False)
-    client = create_client()
-    record, now_ms = load_record(key, config, client)
-    if record is None:
-        ctx.exit(Exit.NOT_FOUND)
+    deduplicator = _deduplicator()
+    record, now_ms = _load(key)
     done = record.state is State.DONE
     if record.state is State.RELEASED or (done and is_past_retention(record, now_ms)):
-        print_status("it is free already: the next delivery does the work")
+        print_status(_FREE)
         return
     if done:
-        print_status("refused: the work is done, and releasing the key would have it done again")
-        ctx.exit(Exit.REFUSED)
-    _confirm_release(ctx, key, record, now_ms, yes=yes)
+        refuse("the work is done, and releasing the key would have it done again")
+    _confirm_release(key, record, now_ms, yes=yes)
     try:
-        _release(key, record, config, client)
+        deduplicator.claims.release_record(key, record)
     except ClaimLostError:
-        print_status(
-            "refused: the record changed in the meantime, so nothing was written; look again"
-        )
-        ctx.exit(Exit.REFUSED)
+        refuse("the record changed in the meantime, so nothing was written; look again")
     print_status("released: the next delivery does the work")
 
 
 @click.command()
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.pass_context
-def redo(ctx: click.Context, keys: tuple[str, ...], *, yes: bool) -> None:
+def redo(keys: tuple[str, ...], *, yes: bool) -> int:
     """Make each KEY that is done free to claim, after a question, so that its event can run again.
 
     Then send the event, or redrive it from its dead-letter queue, once no process remembers the key
     as done: CXONE_IDEM_REMEMBER_SECONDS after this. A key that a worker has is refused. The record
     is written on the condition that it is still done, and keeps its generation.
     """
-    # The kill switch is the consumer's: with it thrown, nothing would be written.
-    config = replace(Config.from_environ(), disabled=False)
-    client = create_client()
-    ctx.exit(max([_redo(key, config, client, yes=yes) for key in keys]))
+    deduplicator = _deduplicator()
+    codes: list[int] = []
+    for key in keys:
+        try:
+            codes.append(_redo(key, deduplicator, yes=yes))
+        except click.exceptions.Exit as ended:
+            codes.append(ended.exit_code)
+    return max(codes)
 
 
-def load_record(key: str, config: Config, client: Any = None) -> tuple[Record | None, int]:
-    """Return a key's record and the store's time in ms; print where it was looked for if absent."""
+def _deduplicator() -> Deduplicator:
+    """Return one whose kill switch is off: it is the consumer's, and nothing would be written."""
+    return Deduplicator.from_environ({**os.environ, variable("disabled"): "false"})
+
+
+def _load(key: str) -> tuple[Record, int]:
+    """Return a key's record and the store's time in ms; if there is none, end with `NOT_FOUND`."""
+    config = Config.from_environ()
     name = partition_key(config.namespace, checked_key(key))
-    record, date_seconds = RecordReader(config, client).get(name)
+    record, date_seconds = RecordReader(config).get(name)
     if record is None:
-        hint = (
-            "; no namespace is set, and a Lambda function's keys have its name before them: set"
-            f" {variable('namespace')} to it"
-        )
-        hint = "" if config.namespace else hint
-        print_status(f"no record at {quoted(name)} in table {config.table!r}{hint}")
-    seconds = time.time() if date_seconds is None else date_seconds
-    return record, int(seconds * 1000)
+        print_status(f"no record at {quoted(name)} in table {config.table!r}")
+        if not config.namespace:
+            hint = "no namespace is set, and a Lambda function's keys have its name before them"
+            print_status(f"{hint}: set CXONE_IDEM_NAMESPACE to it")
+        raise click.exceptions.Exit(Exit.NOT_FOUND)
+    return record, int((time.time() if date_seconds is None else date_seconds) * 1000)
 
 
-def _confirm_release(
-    ctx: click.Context, key: str, record: Record, now_ms: int, *, yes: bool
-) -> None:
+def _confirm_release(key: str, record: Record, now_ms: int, *, yes: bool) -> None:
     """Ask before a release; refuse `--yes` while the lease runs."""
     time_left = duration(record.lease_until_ms - now_ms)
     owner = f"(claimed for {origin(record.origin)})"
@@ -145,8 +132,7 @@ def _confirm_release(
         return
     alive = f"the lease runs for another {time_left} at most, so its worker may be at work {owner}"
     if yes:
-        print_status(f"refused: {alive}; without --yes a person can release it")
-        ctx.exit(Exit.REFUSED)
+        refuse(f"{alive}; without --yes a person can release it")
     print_status(
         f"{alive}. If that worker is alive, THE WORK WILL BE DONE TWICE."
         " Wait for the lease to end, unless you know that the worker is dead."
@@ -155,52 +141,27 @@ def _confirm_release(
         raise click.Abort
 
 
-def _release(key: str, record: Record, config: Config, client: Any) -> None:
-    """Write the record as released, on the condition that it is still the one that was seen."""
-    Deduplicator(_store(config, client), config).claims.release_record(key, record)
-
-
-def _redo(key: str, config: Config, client: Any, *, yes: bool) -> int:
-    record, now_ms = load_record(key, config, client)
-    if record is None:
-        return Exit.NOT_FOUND
+def _redo(key: str, deduplicator: Deduplicator, *, yes: bool) -> Exit:
+    record, now_ms = _load(key)
     if record.state is not State.DONE or is_past_retention(record, now_ms):
-        busy = record.state is State.IN_PROGRESS and not is_lease_over(record, now_ms)
-        print_status(f"{quoted(key)}: {_BUSY if busy else _FREE}")
-        return Exit.REFUSED if busy else Exit.OK
-    done = _done(record, now_ms)
+        if record.state is State.IN_PROGRESS and not is_lease_over(record, now_ms):
+            refuse(f"a worker has the key {quoted(key)}, so it is not done yet")
+        print_status(f"{quoted(key)}: {_FREE}")
+        return Exit.OK
+    done = "a marker without a time"
+    if record.done_at_ms is not None:
+        done = f"{duration(now_ms - record.done_at_ms)} ago, for {origin(record.origin)}"
     print_status(f"{quoted(key)} is done: {done}; run again, its effect happens again")
     if not yes and not click.confirm("Make it free to claim?", err=True):
         print_status("not done: the answer was no")
         return Exit.REFUSED
     try:
-        Deduplicator(_store(config, client), config).forget(key)
+        deduplicator.forget(key)
     except InProgressError as error:
-        print_status(f"refused: {error}")
-        return Exit.REFUSED
-    print_status(f"{quoted(key)} is free: its next delivery does the work{_memory(config)}")
+        refuse(str(error))
+    print_status(f"{quoted(key)} is free: its next delivery does the work")
+    remember_ms = int(deduplicator.config.remember_seconds * 1000)
+    if remember_ms:
+        drops = f"a process that saw it done drops its events for up to {duration(remember_ms)}"
+        print_status(f"{drops} more (CXONE_IDEM_REMEMBER_SECONDS)")
     return Exit.OK
-
-
-def _store(config: Config, client: Any) -> DynamoDBStore:
-    return DynamoDBStore(
-        config.table,
-        client,
-        partition_key=config.partition_key,
-        ttl_attribute=config.ttl_attribute,
-    )
-
-
-def _memory(config: Config) -> str:
-    if not config.remember_seconds:
-        return ""
-    return (
-        "; a process that saw it done drops its events for up to"
-        f" {duration(int(config.remember_seconds * 1000))} more (CXONE_IDEM_REMEMBER_SECONDS)"
-    )
-
-
-def _done(record: Record, now_ms: int) -> str:
-    if record.done_at_ms is None:
-        return "a marker without a time"
-    return f"{duration(now_ms - record.done_at_ms)} ago, for {origin(record.origin)}"

@@ -2,89 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore.session
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cxone_idem.doctor.facts import Unread
+from cxone_idem.doctor.check import UnreadError
 from cxone_idem.stores.aws_client import new_client
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_DENIED = frozenset(
-    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
-)
-_ABSENT = frozenset(
-    {
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "NoSuchEntity",
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-    }
-)
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
+_ABSENT = ("NonExistentQueue", "QueueDoesNotExist", "NoSuchEntity", "ResourceNotFoundException")
 # A person waits: after 5 s an endpoint is not there, rather than slow.
-_TIMEOUT_SECONDS = 5
+_CLIENT = ClientConfig(
+    connect_timeout=5, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}
+)
 
 
 class Account:
-    """Asks AWS, and returns the answer or the reason there is none.
-
-    Sends no request that changes anything.
-    """
+    """Asks AWS. Sends no request that changes anything."""
 
     def __init__(self) -> None:
         self._session = botocore.session.get_session()
         self._clients: dict[str, Any] = {}
 
-    def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any] | Unread:
+    def ask(self, service: str, operation: str, **parameters: Any) -> Any:
         """Return AWS's answer, all its pages, to a method of the service's client.
 
-        `Unread` names the missing permission, the absent thing, or AWS's error message. Raises
-        `ConfigError` if no region is set.
+        Raises `UnreadError`, which names the missing permission, the absent thing, or AWS's error
+        message; and `ConfigError` if no region is set.
         """
-        client = self._client(service)
-        if not client.can_paginate(operation):
-            return self.ask_once(service, operation, **parameters)
-        pages = client.get_paginator(operation).paginate(**parameters)
-        return _answer(service, pages.build_full_result)
-
-    def ask_once(self, service: str, operation: str, **parameters: Any) -> dict[str, Any] | Unread:
-        """Return AWS's first answer, of which there may be more; else as `ask`."""
-        method = getattr(self._client(service), operation)
-        return _answer(service, lambda: method(**parameters))
-
-    def _client(self, service: str) -> Any:
         if service not in self._clients:
-            config = ClientConfig(
-                connect_timeout=_TIMEOUT_SECONDS,
-                read_timeout=_TIMEOUT_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": 3},
-            )
-            self._clients[service] = new_client(service, config, self._session)
-        return self._clients[service]
+            self._clients[service] = new_client(service, _CLIENT, self._session)
+        client = self._clients[service]
+        try:
+            if client.can_paginate(operation):
+                return client.get_paginator(operation).paginate(**parameters).build_full_result()
+            return getattr(client, operation)(**parameters)
+        except ClientError as error:
+            raise _refusal(service, error) from error
+        except BotoCoreError as error:
+            reason = f"{service}: {error}"
+            raise UnreadError(reason, "check credentials, region and network") from error
 
 
-def _answer(service: str, request: Callable[[], dict[str, Any]]) -> dict[str, Any] | Unread:
-    try:
-        return request()
-    except ClientError as error:
-        return _refusal(service, error)
-    except BotoCoreError as error:
-        return Unread(f"{service}: {error}", "check credentials, region and network")
-
-
-def _refusal(service: str, error: ClientError) -> Unread:
+def _refusal(service: str, error: ClientError) -> UnreadError:
     operation = error.operation_name
     code = error.response["Error"].get("Code", "")
-    message = error.response["Error"].get("Message", "")
     if code in _DENIED:
-        return Unread(
+        return UnreadError(
             f"the caller may not read it: {service}:{operation} is denied ({code})",
             f"allow {service}:{operation} to whoever runs the doctor",
         )
-    if code in _ABSENT:
-        return Unread(f"there is none ({service} {operation}: {code})", absent=True)
-    return Unread(f"{service} {operation} answered {code}: {message}")
+    if code.endswith(_ABSENT):
+        return UnreadError(f"there is none ({service} {operation}: {code})", absent=True)
+    message = error.response["Error"].get("Message", "")
+    return UnreadError(f"{service} {operation} answered {code}: {message}")

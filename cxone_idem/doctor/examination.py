@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
-from cxone_idem.doctor.event_source import check_event_source, check_visibility
-from cxone_idem.doctor.facts import Check, EventSource, Finding, Function, Unread, last_name
-from cxone_idem.doctor.function import check_function, settings_of
-from cxone_idem.doctor.queue import check_queue
-from cxone_idem.doctor.reading import (
-    read_event_sources,
-    read_function,
-    read_queue,
-    read_rule,
-    read_table,
-    rules_to,
-)
+from cxone_idem.config import Config
+from cxone_idem.doctor.account import Account
+from cxone_idem.doctor.check import Facts, Finding, Status, UnreadError, examine, fact, last_name
+from cxone_idem.doctor.function import read_function
+from cxone_idem.doctor.queue import delivery, read_mappings, read_queue
 from cxone_idem.doctor.role import check_role
-from cxone_idem.doctor.rule import check_rule
-from cxone_idem.doctor.table import check_table
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cxone_idem.config import Config
-    from cxone_idem.doctor.account import Account
+from cxone_idem.doctor.rule import read_rule, rules_to
+from cxone_idem.doctor.table import read_table
 
 
 class Examination:
@@ -32,145 +21,107 @@ class Examination:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._seen: set[str] = set()
         self.findings: list[Finding] = []
         self.missing: set[str] = set()
-        """What does not exist, by the name it was looked for."""
+        """The things that do not exist, by the name they were looked for."""
 
     def function(self, name: str) -> None:
         """Examine a function, its role and table, and all that sends to it."""
-        function = read_function(self._account, name)
-        if isinstance(function, Unread):
-            self._unread("function", name, function)
-        elif self._is_new(function.arn):
-            self._whole_function(function)
+        function = self._part("function", name, read_function)
+        if not function:
+            return
+        for mistake in self._read("settings", function, "mistakes"):
+            self._add(examine(mistake))
+        self._add(examine(function))
+        config = self._read("table", function, "config")
+        if config:
+            self.table(config)
+        mappings = self._mappings(function, FunctionName=function.FunctionArn)
+        for mapping in mappings:
+            self._mapping(mapping, function)
+        queue_arns = [mapping.EventSourceArn for mapping in mappings]
+        self._rules([*queue_arns, function.FunctionArn])
+        self._add(check_role(self._account, function, queue_arns))
 
     def queue(self, name: str, config: Config) -> None:
         """Examine a queue, the functions behind it, and the rules that send to it.
 
         `config` is what its consumer works with, if that is no Lambda function.
         """
-        queue = read_queue(self._account, name)
-        if isinstance(queue, Unread):
-            self._unread("queue", name, queue)
+        queue = self._part("queue", name, read_queue, config)
+        if not queue:
             return
-        sources = read_event_sources(self._account, EventSourceArn=queue.arn)
-        if isinstance(sources, Unread):
-            self._unread("mappings", queue.arn, sources)
-            sources = ()
-        for source in sources:
-            self.function(source.function_arn)
-        if not sources and self._is_new(queue.arn):
-            self.findings += check_queue(queue, config.retention_seconds)
-            self._rules([queue.arn])
+        mappings = self._mappings(queue, EventSourceArn=queue.QueueArn)
+        for mapping in mappings:
+            self.function(mapping.FunctionArn)
+        if not mappings:
+            self._add(examine(queue))
+            self._rules([queue.QueueArn])
 
-    def rule(self, name: str, bus: str, config: Config) -> None:
+    def rule(self, name: str, config: Config) -> None:
         """Examine a rule, and the queues and functions that it sends to."""
-        rule = read_rule(self._account, name, bus)
-        if isinstance(rule, Unread):
-            self._unread("rule", name, rule)
-            return
-        if self._is_new(f"{bus}/{name}"):
-            self.findings += check_rule(rule)
-        for target in () if isinstance(rule.targets, Unread) else rule.targets:
-            if ":sqs:" in target.arn:
-                self.queue(target.arn, config)
-            elif ":lambda:" in target.arn:
-                self.function(target.arn)
+        for target in self._rule(name):
+            if ":sqs:" in target.Arn:
+                self.queue(target.Arn, config)
+            elif ":lambda:" in target.Arn:
+                self.function(target.Arn)
 
     def table(self, config: Config) -> None:
         """Examine the table that settings name."""
-        if not self._is_new(f"table {config.table}"):
-            return
-        table = read_table(self._account, config)
-        if isinstance(table, Unread) and table.absent:
-            self.missing.add(config.table)
-        self.findings += check_table(table, config)
+        table = self._part("table", config.table, read_table, config)
+        if table:
+            self._add(examine(table))
 
-    def _whole_function(self, function: Function) -> None:
-        self.findings += check_function(function)
-        config = settings_of(function)
-        if isinstance(config, Unread):
-            self.findings.append(Check("table", f"function {function.name}").unknown(config))
-        else:
-            self.table(config)
-        sources = read_event_sources(self._account, FunctionName=function.arn)
-        if isinstance(sources, Unread):
-            self._unread("mappings", function.name, sources)
-            sources = ()
-        for source in sources:
-            self._source(source, function, config)
-        queue_arns = [source.queue_arn for source in sources]
-        self._rules([*queue_arns, function.arn])
-        self._role(function, config, queue_arns)
+    def _mappings(self, of: Facts, **which: str) -> Any:
+        of["mappings"] = fact(lambda: read_mappings(self._account, **which))
+        return self._read("mappings", of, "mappings")
 
-    def _source(self, source: EventSource, function: Function, config: Config | Unread) -> None:
-        self.findings += check_event_source(source)
-        queue = read_queue(self._account, source.queue_arn)
-        if isinstance(queue, Unread):
-            self._unread("queue", source.queue_arn, queue)
-            return
-        self.findings += check_visibility(source, queue, function)
-        if self._is_new(queue.arn):
-            kept = config if isinstance(config, Unread) else config.retention_seconds
-            self.findings += check_queue(queue, kept)
+    def _mapping(self, mapping: Facts, function: Facts) -> None:
+        self._add(examine(mapping))
+        queue = self._part("queue", mapping.EventSourceArn, read_queue, function.get("config"))
+        if queue:
+            self._add(examine(delivery(mapping, queue, function)))
+            self._add(examine(queue))
 
     def _rules(self, arns: Sequence[str]) -> None:
-        check = Check("rules", " and ".join(last_name(arn) for arn in arns))
-        found = rules_to(self._account, arns)
-        if isinstance(found, Unread):
-            self.findings.append(check.unknown(found))
-            return
-        if not found:
-            self.findings.append(
-                check.advice(
-                    "no EventBridge rule of this account and region sends there",
-                    "if events should come by a rule, none do",
-                    "create the rule, or leave it if they come another way",
-                )
-            )
-        for name, bus in found:
-            if not self._is_new(f"{bus}/{name}"):
-                continue
-            rule = read_rule(self._account, name, bus)
-            if isinstance(rule, Unread):
-                self._unread("rule", name, rule)
-            else:
-                self.findings += check_rule(rule)
+        sending = rules_to(self._account, arns)
+        self._add(examine(sending))
+        for name in self._read("rules", sending, "rules"):
+            self._rule(name)
 
-    def _role(self, function: Function, config: Config | Unread, queue_arns: Sequence[str]) -> None:
-        self.findings += check_role(
-            self._account,
-            function.role_arn,
-            config if isinstance(config, Unread) else _table_arn(function, config),
-            queue_arns,
-            aligns_visibility=not isinstance(config, Unread) and config.align_visibility,
-        )
+    def _rule(self, name: str) -> Any:
+        """Examine a rule; return its targets."""
+        rule = self._part("rule", name, read_rule)
+        if not rule:
+            return []
+        self._add(examine(rule))
+        targets = self._read("target-dead-letter-queue", rule, "targets")
+        for target in targets:
+            self._add(examine(target))
+        return targets
 
-    def _is_new(self, thing: str) -> bool:
-        if thing in self._seen:
-            return False
-        self._seen.add(thing)
-        return True
+    def _part(self, kind: str, name: str, read: Callable[..., Facts], *how: Any) -> Facts:
+        """Return the facts of a part; none, with a finding that says why, if it cannot be read."""
+        try:
+            return read(self._account, name, *how)
+        except UnreadError as unread:
+            finding = unread.finding(kind, f"{kind} {last_name(name)}")
+            if unread.absent:
+                self.missing.add(name)
+                why = "what is not there cannot process an event"
+                fix = "create it, or check the name, the account and the region"
+                finding = replace(finding, status=Status.WRONG, why=why, fix=fix)
+            self._add([finding])
+            return Facts()
 
-    def _unread(self, kind: str, name: str, unread: Unread) -> None:
-        check = Check(kind, f"{kind} {last_name(name)}")
-        if not unread.absent:
-            self.findings.append(check.unknown(unread))
-            return
-        self.missing.add(name)
-        self.findings.append(
-            check.wrong(
-                unread.why,
-                "what is not there cannot process an event",
-                "create it, or check the name, the account and the region",
-            )
-        )
+    def _read(self, check: str, part: Facts, name: str) -> Any:
+        """Return a fact; an empty one, with a finding that says why, if it could not be read."""
+        try:
+            return part[name]
+        except UnreadError as unread:
+            self._add([unread.finding(check, part.subject)])
+            return []
 
-
-def _table_arn(function: Function, config: Config) -> str:
-    """Return the ARN of a function's table, which is in the function's account and region."""
-    if config.table.startswith("arn:"):
-        return config.table
-    partition, _, region, account = function.arn.split(":")[1:5]
-    return f"arn:{partition}:dynamodb:{region}:{account}:table/{config.table}"
+    def _add(self, findings: Iterable[Finding]) -> None:
+        """Add findings; what is reached a second time by another way is there already."""
+        self.findings += [finding for finding in findings if finding not in self.findings]

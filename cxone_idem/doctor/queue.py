@@ -1,80 +1,131 @@
-"""Checks a queue: it loses nothing, and keeps messages no longer than the records are kept."""
+"""A queue, and the mapping that takes its messages to a function: nothing is lost on the way."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
 
-from cxone_idem.doctor.facts import Check, DeadLetters, Finding, Queue, Unread, last_name
-from cxone_idem.setting import variable
+from cxone_idem.config import Config
+from cxone_idem.doctor.account import Account
+from cxone_idem.doctor.check import Facts, UnreadError, fact, last_name, wrong
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-# "Creating and configuring an SQS event source mapping": at least 5, so that throttled or briefly
-# failing messages do not end in the dead-letter queue.
-_RECEIVES_LEAST = 5
-_DAY_SECONDS = 86_400
+_KEPT = "MessageRetentionPeriod"
 
 
-def check_queue(queue: Queue, retention_seconds: float | Unread) -> Iterator[Finding]:
-    """Report what happens to messages that fail; `retention_seconds` is the records'."""
-    subject = f"queue {last_name(queue.arn)}"
-    letters = queue.dead_letters
-    if letters is None:
-        yield Check("dead-letter-queue", subject).wrong(
-            "it has none",
-            "a message that cannot be processed comes back until the queue's retention ends, and is"
-            " then lost",
-            f"give it a redrive policy with maxReceiveCount {_RECEIVES_LEAST} or more",
+def read_queue(account: Account, name: str, config: Config | UnreadError) -> Facts:
+    """Read a queue by its name, URL or ARN, for a consumer with these settings."""
+    attributes = _attributes(account, name)
+    redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
+    letters_arn = redrive.get("deadLetterTargetArn", "")
+    letters = fact(lambda: _attributes(account, letters_arn)) if letters_arn else {}
+    unread = letters if isinstance(letters, UnreadError) else None
+    gone = unread is not None and unread.absent
+    return Facts(
+        attributes,
+        checks=_QUEUE_CHECKS,
+        subject=f"queue {last_name(attributes['QueueArn'])}",
+        receives=int(redrive.get("maxReceiveCount", 0)) if letters_arn else "unlimited",
+        dead_letters=(last_name(letters_arn) or "none") + ", which does not exist" * gone,
+        no_dead_letters=gone or not letters_arn,
+        kept_seconds=unread or sum(int(each.get(_KEPT, 0)) for each in (attributes, letters)),
+        config=config,
+    )
+
+
+def _attributes(account: Account, name: str) -> dict[str, str]:
+    url = name
+    if not name.startswith(("http://", "https://")):
+        *_, owner, short = ["", *name.split(":")]
+        of = {"QueueOwnerAWSAccountId": owner} if owner else {}
+        url = account.ask("sqs", "get_queue_url", QueueName=short, **of)["QueueUrl"]
+    answer = account.ask("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["All"])
+    attributes: dict[str, str] = answer["Attributes"]
+    return attributes
+
+
+def read_mappings(account: Account, **of: str) -> list[Facts]:
+    """Read the mappings from queues of one function or one queue, in AWS's names."""
+    answer = account.ask("lambda", "list_event_source_mappings", **of)["EventSourceMappings"]
+    mappings = []
+    for each in (each for each in answer if ":sqs:" in each.get("EventSourceArn", "")):
+        queue, function = last_name(each["EventSourceArn"]), each["FunctionArn"].split(":", 6)[6]
+        mappings.append(
+            Facts(each, checks=_MAPPING_CHECKS, subject=f"mapping {queue} -> {function}")
         )
-    else:
-        yield _dead_letters(letters, Check("dead-letter-queue", subject))
-        yield _receives(letters, Check("receive-count", subject))
-    yield _retention(queue, retention_seconds, Check("retention", subject))
+    return mappings
 
 
-def _dead_letters(letters: DeadLetters, check: Check) -> Finding:
-    found = letters.retention_seconds
-    if isinstance(found, Unread) and found.absent:
-        return check.wrong(
-            f"{last_name(letters.arn)} does not exist",
-            "messages that fail too often are lost or come back for ever",
-            "create it, or name another in the redrive policy",
-        )
-    return check.ok(last_name(letters.arn))
+def delivery(mapping: Facts, queue: Facts, function: Facts) -> Facts:
+    """Return how long a queue hides the messages that a mapping takes to a function."""
+    # "Creating and configuring an SQS event source mapping": room for Lambda's own retries.
+    needed = 6 * function.Timeout
+    window = mapping.MaximumBatchingWindowInSeconds or 0
+    facts = {
+        "visible": int(queue.VisibilityTimeout),
+        "needed": needed,
+        "window": window,
+        "whole": needed + window,
+    }
+    return Facts(facts, checks=_DELIVERY_CHECKS, subject=queue.subject, function=function)
 
 
-def _receives(letters: DeadLetters, check: Check) -> Finding:
-    count = letters.max_receive_count
-    if count >= _RECEIVES_LEAST:
-        return check.ok(f"maxReceiveCount is {count}")
-    return check.wrong(
-        f"maxReceiveCount is {count}; expected {_RECEIVES_LEAST} or more",
+# "Creating and configuring an SQS event source mapping": maxReceiveCount is at least 5, so that
+# throttled or briefly failing messages do not end in the dead-letter queue.
+_QUEUE_CHECKS = (
+    wrong(
+        "dead-letter-queue",
+        lambda queue: queue.no_dead_letters,
+        "its dead-letter queue: {dead_letters}",
+        "a message that cannot be processed comes back until its retention ends, and is then lost",
+        "create it; have the redrive policy name it, with maxReceiveCount 5 or more",
+    ),
+    wrong(
+        "receive-count",
+        lambda queue: queue.receives in range(5),
+        "maxReceiveCount is {receives}; expected 5 or more",
         "a key in progress elsewhere, throttling or a short outage uses receives up, and sends good"
         " messages to the dead-letter queue",
-        f"set maxReceiveCount to {_RECEIVES_LEAST} or more",
-    )
-
-
-def _retention(queue: Queue, kept_seconds: float | Unread, check: Check) -> Finding:
-    letters_seconds = queue.dead_letters.retention_seconds if queue.dead_letters else 0
-    if isinstance(kept_seconds, Unread):
-        return check.unknown(kept_seconds)
-    if isinstance(letters_seconds, Unread):
-        return check.unknown(letters_seconds)
-    total = queue.retention_seconds + letters_seconds
-    what = (
-        f"queue {_days(queue.retention_seconds)} + dead-letter queue {_days(letters_seconds)},"
-        f" records {_days(kept_seconds)}"
-    )
-    if total <= kept_seconds:
-        return check.ok(what)
-    return check.wrong(
-        what,
+        "set maxReceiveCount to 5 or more",
+    ),
+    wrong(
+        "retention",
+        lambda queue: queue.kept_seconds > queue.config.retention_seconds,
+        "{kept_seconds} s, dead-letter queue included; records {config.retention_seconds} s",
         "a copy that is redriven late comes after its record counts as absent, and is done again",
-        f"set {variable('retention_seconds')} to {total} or more, or shorten the queues' retention",
-    )
-
-
-def _days(seconds: float) -> str:
-    return f"{seconds / _DAY_SECONDS:.3g} days"
+        "set CXONE_IDEM_RETENTION_SECONDS to {kept_seconds} or more, or keep messages shorter",
+    ),
+)
+_MAPPING_CHECKS = (
+    wrong(
+        "mapping-state",
+        lambda mapping: mapping.State not in {"Creating", "Enabling", "Enabled", "Updating"},
+        "{State}",
+        "no message is consumed",
+        "enable the mapping",
+    ),
+    wrong(
+        "partial-failures",
+        lambda mapping: "ReportBatchItemFailures" not in (mapping.FunctionResponseTypes or ()),
+        "FunctionResponseTypes is {FunctionResponseTypes}",
+        "Lambda ignores what process_batch answers and deletes failed messages: they are lost",
+        "set FunctionResponseTypes to [ReportBatchItemFailures]",
+    ),
+)
+_DELIVERY_CHECKS = (
+    wrong(
+        "visibility-timeout",
+        lambda delivery: delivery.visible < delivery.needed,
+        "{visible} s; expected {needed} s or more, 6 times the time-out of"
+        " {function.FunctionName} ({function.Timeout} s)",
+        "messages come back while their first delivery is still at work: each such return uses up a"
+        " receive, and finds its key in progress",
+        "set the visibility timeout to {whole} s",
+    ),
+    wrong(
+        "batch-window",
+        lambda delivery: delivery.window and delivery.visible < delivery.whole,
+        "{window} s of a visibility timeout of {visible} s, of which {needed} s are needed",
+        "the visibility timeout starts when the poller receives: what it then waits for a batch to"
+        " fill is missing at the end",
+        "set the visibility timeout to {whole} s, or shorten the window",
+    ),
+)

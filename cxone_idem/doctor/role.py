@@ -1,165 +1,108 @@
-"""Checks a role: it may do what the library does, and no more on its table and queues."""
+"""A role: it may do what the library does, and no more on its table and queues."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from cxone_idem.doctor.facts import Check, Finding, Unread, last_name
+from cxone_idem.config import Config
+from cxone_idem.doctor.account import Account
+from cxone_idem.doctor.check import Facts, Finding, UnreadError, advice, examine, last_name, wrong
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from cxone_idem.doctor.account import Account
-
-_CLAIM = ("dynamodb:PutItem",)
-_BATCH = ("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate")
-_POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
-_ALIGN = ("sqs:ChangeMessageVisibility",)
-# Actions that come with `dynamodb:*` or a ready-made policy: each can undo or bypass a claim, or
-# read what the consumer does not need.
-_BEYOND_TABLE = tuple(
-    f"dynamodb:{name}"
-    for name in (
-        "BatchGetItem",
-        "BatchWriteItem",
-        "DeleteItem",
-        "DeleteTable",
-        "GetItem",
-        "PartiQLDelete",
-        "PartiQLSelect",
-        "Query",
-        "Scan",
-        "UpdateItem",
-        "UpdateTable",
-        "UpdateTimeToLive",
-    )
-)
-_BEYOND_QUEUE = tuple(
-    f"sqs:{name}" for name in ("DeleteQueue", "PurgeQueue", "SendMessage", "SetQueueAttributes")
-)
-
-_ALLOWED = "allowed"
+_POLL = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+_ALIGN = "sqs:ChangeMessageVisibility"
+_BEYOND_POLL = ["sqs:DeleteQueue", "sqs:PurgeQueue", "sqs:SendMessage", "sqs:SetQueueAttributes"]
+_QUEUE_ACTIONS = {"needed": _POLL, "faster": [], "beyond": [*_BEYOND_POLL, _ALIGN]}
+_ALIGNED_QUEUE_ACTIONS = {"needed": [*_POLL, _ALIGN], "faster": [], "beyond": _BEYOND_POLL}
+_TABLE_ACTIONS = {
+    "needed": ["dynamodb:PutItem"],
+    "faster": ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
+    # They come with `dynamodb:*` or a ready-made policy: each can undo or bypass a claim, or read
+    # what the consumer does not need.
+    "beyond": [
+        *("dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteItem"),
+        *("dynamodb:DeleteTable", "dynamodb:GetItem", "dynamodb:PartiQLDelete"),
+        *("dynamodb:PartiQLSelect", "dynamodb:Query", "dynamodb:Scan"),
+        *("dynamodb:UpdateItem", "dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive"),
+    ],
+}
 _UNCERTAIN = "uncertain"
-_ASK_FIX = "run the doctor against AWS IAM, with iam:SimulatePrincipalPolicy allowed"
+_DENIED = ("explicitDeny", "implicitDeny")
 
 
-@dataclass(frozen=True, slots=True)
-class Permissions:
-    """IAM's decision about each action of a role on one resource."""
+def _access(account: Account, role_arn: str, arn: str, actions: dict[str, list[str]]) -> Facts:
+    # One resource a request: IAM then reports a decision for each action, and which values a
+    # policy's condition needs that a simulation does not have.
+    asked = [action for kind in actions.values() for action in kind]
+    of = {"PolicySourceArn": role_arn, "ActionNames": asked, "ResourceArns": [arn]}
+    results = account.ask("iam", "simulate_principal_policy", **of)["EvaluationResults"]
+    decisions = {each["EvalActionName"]: _decision(each) for each in results}
 
-    arn: str
-    decisions: Mapping[str, str]
-    """`allowed`, `explicitDeny` or `implicitDeny`, as IAM says; `uncertain` if it cannot say."""
+    def those(kind: str, *decided: str) -> str:
+        found = (each for each in actions[kind] if decisions.get(each, _UNCERTAIN) in decided)
+        return ", ".join(found) or "none"
 
-    def denied(self, actions: Sequence[str]) -> list[str]:
-        """Return the actions that are not allowed, whatever the conditions."""
-        known = {_ALLOWED, _UNCERTAIN}
-        return [action for action in actions if self._decision(action) not in known]
-
-    def those(self, decision: str, actions: Sequence[str]) -> list[str]:
-        """Return the actions with this decision."""
-        return [action for action in actions if self._decision(action) == decision]
-
-    def _decision(self, action: str) -> str:
-        return self.decisions.get(action, _UNCERTAIN)
-
-
-def simulate(
-    account: Account, role_arn: str, actions: Sequence[str], arn: str
-) -> Permissions | Unread:
-    """Ask IAM which actions a role may do on a resource.
-
-    One resource a request: IAM then reports a decision for each action, and which values a policy's
-    condition needs that a simulation does not have.
-    """
-    answer = account.ask(
-        "iam",
-        "simulate_principal_policy",
-        PolicySourceArn=role_arn,
-        ActionNames=list(actions),
-        ResourceArns=[arn],
+    missing, uncertain = those("needed", *_DENIED), those("needed", _UNCERTAIN)
+    reason = f"{uncertain} on {arn} depends on a condition of a policy"
+    unread = UnreadError(reason, "see that the condition holds for the function")
+    return Facts(
+        subject=f"role {last_name(role_arn)}",
+        checks=_ACCESS_CHECKS,
+        kind="table" if ":dynamodb:" in arn else "queue",
+        arn=arn,
+        missing=unread if missing == "none" != uncertain else missing,
+        slow=those("faster", *_DENIED),
+        excess=those("beyond", "allowed"),
     )
-    if isinstance(answer, Unread):
-        return replace(answer, fix=answer.fix or _ASK_FIX)
-    results = answer["EvaluationResults"]
-    return Permissions(arn, {each["EvalActionName"]: _decision(each) for each in results})
 
 
-def _decision(result: Mapping[str, Any]) -> str:
+def _decision(result: dict[str, Any]) -> str:
     parts = [result, *result.get("ResourceSpecificResults", ())]
-    if any(part.get("MissingContextValues") for part in parts):
-        return _UNCERTAIN
-    decision: str = result["EvalDecision"]
-    return decision
+    uncertain = any(part.get("MissingContextValues") for part in parts)
+    return _UNCERTAIN if uncertain else str(result["EvalDecision"])
 
 
-def check_role(
-    account: Account,
-    role_arn: str,
-    table_arn: str | Unread,
-    queue_arns: Sequence[str],
-    *,
-    aligns_visibility: bool,
-) -> Iterator[Finding]:
-    """Report which actions a function's role lacks, and which it has without need."""
-    subject = f"role {last_name(role_arn)}"
-    least_privilege = Check("least-privilege", subject)
-    if isinstance(table_arn, Unread):
-        yield Check("table-permissions", subject).unknown(table_arn)
-    else:
-        table = simulate(account, role_arn, (*_CLAIM, *_BATCH, *_BEYOND_TABLE), table_arn)
-        if isinstance(table, Unread):
-            yield Check("permissions", subject).unknown(table)
-            return
-        yield _needed(table, _CLAIM, Check("table-permissions", subject))
-        yield _batches(table, Check("batch-permissions", subject))
-        yield _excess(table, _BEYOND_TABLE, least_privilege)
-    needed = (*_POLL, *_ALIGN) if aligns_visibility else _POLL
-    beyond = _BEYOND_QUEUE if aligns_visibility else (*_BEYOND_QUEUE, *_ALIGN)
-    for arn in queue_arns:
-        queue = simulate(account, role_arn, (*needed, *beyond), arn)
-        if isinstance(queue, Unread):
-            yield Check("permissions", subject).unknown(queue)
-            return
-        yield _needed(queue, needed, Check("queue-permissions", subject))
-        yield _excess(queue, beyond, least_privilege)
-
-
-def _needed(allowed: Permissions, actions: Sequence[str], check: Check) -> Finding:
-    missing = allowed.denied(actions)
-    name = last_name(allowed.arn)
-    if missing:
-        return check.wrong(
-            f"{', '.join(missing)} on {name} is not allowed",
-            "AWS refuses the request, so that no event is processed as it should be",
-            f"allow it on {allowed.arn}",
-        )
-    uncertain = allowed.those(_UNCERTAIN, actions)
-    if uncertain:
-        why = f"{', '.join(uncertain)} on {name} depends on a condition of a policy"
-        return check.unknown(Unread(why, "see that the condition holds for the function"))
-    return check.ok(f"{', '.join(actions)} on {name}")
-
-
-def _batches(allowed: Permissions, check: Check) -> Finding:
-    missing = allowed.denied(_BATCH)
-    if not missing:
-        return check.ok(", ".join(_BATCH))
-    return check.advice(
-        f"{', '.join(missing)} on {last_name(allowed.arn)} is not allowed",
+_ACCESS_CHECKS = (
+    wrong(
+        "{kind}-permissions",
+        lambda access: access.missing != "none",
+        "needed on {arn}, but not allowed: {missing}",
+        "AWS refuses the request, so that no event is processed as it should be",
+        "allow it on that {kind}",
+    ),
+    advice(
+        "batch-permissions",
+        lambda access: access.slow != "none",
+        "useful on {arn}, but not allowed: {slow}",
         "each message costs two requests of its own, instead of a few for the whole batch",
-        f"allow it on {allowed.arn}",
-    )
-
-
-def _excess(allowed: Permissions, actions: Sequence[str], check: Check) -> Finding:
-    name = last_name(allowed.arn)
-    found = allowed.those(_ALLOWED, actions)
-    if not found:
-        return check.ok(f"nothing beyond what is needed on {name}")
-    return check.advice(
-        f"{', '.join(found)} on {name} is allowed, and the library never does it",
+        "allow it on that {kind}",
+    ),
+    advice(
+        "least-privilege",
+        lambda access: access.excess != "none",
+        "allowed on {arn}, though the library never does it: {excess}",
         "a mistake in the function could undo claims or empty the queue",
         "take it from the role, unless your own code does it",
-    )
+    ),
+)
+
+
+def check_role(account: Account, function: Facts, queue_arns: Iterable[str]) -> Iterator[Finding]:
+    """Report which actions a function's role lacks, and which it has without need."""
+    subject = f"role {last_name(function.Role)}"
+    config, actions = function.get("config"), _QUEUE_ACTIONS
+    try:
+        if isinstance(config, Config):
+            # Only named, the table is in the function's own account and Region.
+            partition, _, region, owner = function.FunctionArn.split(":")[1:5]
+            own = f"arn:{partition}:dynamodb:{region}:{owner}:table/{config.table}"
+            arn = config.table if config.table.startswith("arn:") else own
+            yield from examine(_access(account, function.Role, arn, _TABLE_ACTIONS))
+            actions = _ALIGNED_QUEUE_ACTIONS if config.align_visibility else actions
+        elif config:
+            yield config.finding("table-permissions", subject)
+        for arn in queue_arns:
+            yield from examine(_access(account, function.Role, arn, actions))
+    except UnreadError as unread:
+        fix = "run the doctor against AWS IAM, with iam:SimulatePrincipalPolicy allowed"
+        yield UnreadError(str(unread), unread.fix or fix).finding("permissions", subject)

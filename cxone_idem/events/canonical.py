@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 # From here on a float may stand for a neighbour: 9007199254740993.0 becomes 9007199254740992.0.
@@ -33,7 +34,7 @@ def exact_number(text: str) -> float | Decimal:
 
 
 def may_be_rounded(number: float | Decimal) -> bool:
-    """Tell whether a number is a float so large that it stands for its neighbours too."""
+    """Return whether a number is a float so large that its neighbours become the same float."""
     return isinstance(number, float) and _WHOLE_FLOAT_MAX <= abs(number) < math.inf
 
 
@@ -60,28 +61,21 @@ def canonical(value: Any, *, ascii_only: bool = False) -> str:
         return json.dumps(value, ensure_ascii=ascii_only)
     if isinstance(value, (int, float, Decimal)):
         return number_text(value)
+    text_of = partial(canonical, ascii_only=ascii_only)
     if isinstance(value, (list, tuple)):
-        parts = [canonical(part, ascii_only=ascii_only) for part in value]
-        return f"[{','.join(parts)}]"
+        return f"[{','.join(map(text_of, value))}]"
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
-        members = [
-            f"{json.dumps(name, ensure_ascii=ascii_only)}:"
-            f"{canonical(value[name], ascii_only=ascii_only)}"
-            for name in sorted(value)
-        ]
+        members = (f"{text_of(name)}:{text_of(value[name])}" for name in sorted(value))
         return f"{{{','.join(members)}}}"
     message = f"a {type(value).__name__} that is not JSON"
     raise NotExactError(message)
 
 
 def reads_as_json(text: str) -> bool:
-    """Tell whether a text could be taken for the JSON of a list, an object or a text."""
-    if not text.lstrip().startswith(("[", "{", '"')):
-        return False
+    """Return whether a text could be taken for the JSON of a list, an object or a text."""
     try:
-        json.loads(text)
+        return text.lstrip().startswith(("[", "{", '"')) and json.loads(text) is not None
     except RecursionError:
         return True
     except ValueError:
         return False
-    return True

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from cxone_idem.errors import KeyMissingError
 from cxone_idem.events.canonical import exact_number
 from cxone_idem.text import kind_of
 
-# Longer than any id AWS makes; the origin is evidence, and must not grow the item past 1 KB.
-_ORIGIN_TEXT_MAX = 128
-
 
 def parse_envelope(body: Any, parse_float: Callable[[str], Any] | None = None) -> dict[str, Any]:
     """Return the event in an SQS message's body; raise `KeyMissingError` if there is none."""
     try:
         envelope = json.loads(body, parse_float=parse_float)
+        found = kind_of(envelope)
     except (TypeError, ValueError, RecursionError) as error:
         # A ValueError's text gives the position and never the payload.
-        message = (
-            f"the event has no key, as its body is not JSON ({error}); retrying does not help:"
-            " send an EventBridge event"
-        )
-        raise KeyMissingError(message) from None
-    if not isinstance(envelope, dict):
-        message = (
-            f"the event has no key, as its body is {kind_of(envelope)}, expected a JSON object;"
-            " retrying does not help: send an EventBridge event"
-        )
-        raise KeyMissingError(message)
-    return envelope
+        envelope, found = None, f"not JSON ({error})"
+    if isinstance(envelope, dict):
+        return envelope
+    message = (
+        f"the event has no key, as its body is {found}, expected a JSON object; retrying does not"
+        " help: send an EventBridge event"
+    )
+    raise KeyMissingError(message)
 
 
 def parse_exactly(body: Any) -> dict[str, Any]:
@@ -42,8 +37,25 @@ def parse_exactly(body: Any) -> dict[str, Any]:
     return parse_envelope(body, exact_number)
 
 
-def origin_text(value: object) -> str | None:
-    """Return a short, storable text of an id found in an event, or None if it is no text."""
-    if not isinstance(value, str) or not value:
-        return None
-    return value[:_ORIGIN_TEXT_MAX].encode("utf-8", "replace").decode()
+def parse_twice(body: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the event as a handler gets it, and as `parse_exactly` does; perhaps one object."""
+    differs = False
+
+    def number(text: str) -> float | Decimal:
+        nonlocal differs
+        exact = exact_number(text)
+        differs |= exact != float(text) or not isinstance(exact, float)
+        return exact
+
+    exactly = parse_envelope(body, number)
+    return parse_envelope(body) if differs else exactly, exactly
+
+
+def is_envelope(event: Any) -> bool:
+    """Return whether an event is EventBridge's, whose `id` is that of the event."""
+    return (
+        isinstance(event, Mapping)
+        and isinstance(event.get("detail-type"), str)
+        and isinstance(event.get("source"), str)
+        and isinstance(event.get("detail"), Mapping)
+    )

@@ -36,8 +36,6 @@ _PROJECTS = (
     " two different lists can give one key; name each part, as in [items[0].id, items[1].id], or"
     " write map(&id, items), which leaves nothing out"
 )
-
-
 _TYPE_OF = Functions.FUNCTION_TABLE["type"]["function"]
 
 
@@ -70,8 +68,7 @@ class _Functions(Functions):
         return "number" if isinstance(value, Decimal) else _TYPE_OF(self, value)
 
 
-_FUNCTIONS = _Functions()
-_OPTIONS = jmespath.Options(custom_functions=_FUNCTIONS)
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
 _compiled = lru_cache(maxsize=16)(jmespath.compile)
 
 
@@ -98,12 +95,12 @@ def _names_record(expression: str) -> bool:
 
 @lru_cache(maxsize=16)
 def are_same(expression: str, other: str) -> bool:
-    """Tell whether two expressions are one, but for spaces."""
+    """Return whether two expressions are one, but for spaces."""
     return bool(_compiled(expression).parsed == _compiled(other).parsed)
 
 
 def expression_mistake(expression: str, *, is_key: bool = False) -> str:
-    """Say what is wrong with an expression, as far as the expression alone shows it; or nothing."""
+    """Return what is wrong with an expression, as far as it shows that itself; or nothing."""
     try:
         nodes = list(_nodes(_compiled(expression).parsed))
     except EVALUATION_ERRORS as error:
@@ -112,10 +109,9 @@ def expression_mistake(expression: str, *, is_key: bool = False) -> str:
     if is_key and any(node["type"] in _PROJECTIONS for node in nodes):
         return _PROJECTS
     calls = [node for node in nodes if node["type"] == "function_expression"]
-    for call in calls:
-        mistake = _mistake_of(call["value"], call["children"])
-        if mistake:
-            return mistake
+    mistakes = [_mistake_of(call["value"], call["children"]) for call in calls]
+    if any(mistakes):
+        return next(filter(None, mistakes))
     arguments = {id(argument) for call in calls for argument in call["children"]}
     if any(node["type"] == "expref" and id(node) not in arguments for node in nodes):
         return "has a '&' that is no argument of a function"
@@ -132,7 +128,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _mistake_of(name: str, arguments: list[dict[str, Any]]) -> str:
-    """Say what is wrong with a call of a function, whatever the event; or nothing."""
+    """Return what is wrong with a call of a function, whatever the event; or nothing."""
     if name not in _Functions.FUNCTION_TABLE:
         return f"calls {name}(), which is no JMESPath function"
     wanted = _Functions.FUNCTION_TABLE[name]["signature"]
@@ -145,11 +141,8 @@ def _mistake_of(name: str, arguments: list[dict[str, Any]]) -> str:
     for number, (argument, pattern) in enumerate(zip(arguments, wanted, strict=True), start=1):
         types = {each.partition("-")[0] for each in pattern["types"]}
         given = _known_type(argument)
-        if given == "expref" or "expref" in types:
-            fits = given in types
-        else:
-            fits = not types or given is None or given in types
-        if not fits:
+        takes_any = "expref" not in {given, *types} and (given is None or not types)
+        if not takes_any and given not in types:
             expected = "&expression" if "expref" in types else " or ".join(sorted(types)) or "value"
             return f"calls {name}() with a wrong argument {number}, expected {expected}"
     return ""
@@ -158,5 +151,5 @@ def _mistake_of(name: str, arguments: list[dict[str, Any]]) -> str:
 def _known_type(argument: dict[str, Any]) -> Any:
     """Return the JMESPath type of an argument; None if that depends on the event."""
     if argument["type"] == "literal":
-        return _FUNCTIONS._func_type(argument["value"])  # noqa: SLF001 -- this module's own
+        return search("type(@)", argument["value"])
     return "expref" if argument["type"] == "expref" else None

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from itertools import starmap
 from typing import Any
+from weakref import WeakSet
 
 from cxone_idem.text import kind_of, shortened
 
@@ -44,6 +45,10 @@ class EventFunction:
         return event, context if is_context else None
 
 
+# Functions that were checked: what a function is does not change from batch to batch.
+_checked: WeakSet[Callable[[Any], object]] = WeakSet()
+
+
 class EventHandler:
     """A `process_event` that was checked: calling it with an event does the work of the event.
 
@@ -51,7 +56,11 @@ class EventHandler:
     """
 
     def __init__(self, process_event: Callable[[Any], object], decode: Any = None) -> None:
-        check_handler(process_event)
+        is_function = inspect.isfunction(process_event)
+        if not is_function or process_event not in _checked:
+            check_handler(process_event)
+        if is_function:
+            _checked.add(process_event)
         if decode is not None:
             mistake = handler_mistake(decode)
             _refuse("decode (whose event is the SQS record) must be", decode, mistake)

@@ -14,6 +14,7 @@ from cxone_idem.events.canonical import (
     number_text,
     reads_as_json,
 )
+from cxone_idem.events.envelope import is_envelope
 from cxone_idem.events.expression import EVALUATION_ERRORS, are_same, search
 from cxone_idem.text import kind_of
 
@@ -28,7 +29,10 @@ def find_key(event: Any, expression: str) -> str:
     `KeyMissingError` if what is found is not usable.
     """
     is_default = are_same(expression, DEFAULT_KEY)
-    searched = _without_an_entitys_id(event) if is_default else event
+    searched = event
+    if is_default and isinstance(event, Mapping) and not is_envelope(event):
+        # Its `id` may be that of an entity.
+        searched = {name: event[name] for name in event if name != "id"}
     try:
         found = search(expression, searched)
     except EVALUATION_ERRORS as error:
@@ -36,7 +40,8 @@ def find_key(event: Any, expression: str) -> str:
     hint = _hint(event) if found is None and is_default else ""
     try:
         _check(found)
-        return _text_of(found)
+        is_plain = isinstance(found, str) and not reads_as_json(found)
+        return str(found) if is_plain else canonical(found)
     except NotExactError as error:
         raise _missing(expression, str(error), hint) from None
     except RecursionError:
@@ -55,19 +60,17 @@ def checked_key(key: object) -> str:
     raise KeyMissingError(message)
 
 
-def _text_of(found: Any) -> str:
-    if isinstance(found, str):
-        return canonical(found) if reads_as_json(found) else found
-    return canonical(found)
-
-
-def _check(value: object, name: str = "") -> None:
+def _check(value: Any, name: str = "") -> None:
     """Raise `NotExactError` unless a value is a text, a number, or a list or object of them."""
-    if isinstance(value, (list, dict)):
-        _check_parts(value, name)
-        return
     wrong = ""
-    if isinstance(value, str):
+    if isinstance(value, (list, dict)):
+        if not value:
+            wrong = f"an empty {'list' if isinstance(value, list) else 'object'}"
+        elif isinstance(value, dict) and not all(isinstance(each, str) for each in value):
+            wrong = "an object with a name that is no text"
+        else:
+            _check_parts(value if isinstance(value, list) else [*value.values()], name)
+    elif isinstance(value, str):
         if not value.strip():
             wrong = "whitespace only" if value else "an empty text"
     elif isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
@@ -80,46 +83,19 @@ def _check(value: object, name: str = "") -> None:
         except NotExactError as error:
             wrong = str(error)
     if wrong:
-        raise _not_exact(name, wrong)
+        message = f"finds something in which {name} is {wrong}" if name else f"finds {wrong}"
+        raise NotExactError(message)
 
 
-def _check_parts(value: list[Any] | dict[Any, Any], name: str) -> None:
-    kind = "list" if isinstance(value, list) else "object"
-    if not value:
-        raise _not_exact(name, f"an empty {kind}")
-    if isinstance(value, dict) and not all(isinstance(each, str) for each in value):
-        raise _not_exact(name, "an object with a name that is no text")
-    parts = value if isinstance(value, list) else list(value.values())
+def _check_parts(parts: list[Any], name: str) -> None:
     where = f" of {name}" if name else ""
     for number, part in enumerate(parts, start=1):
         _check(part, f"part {number} of {len(parts)}{where}")
 
 
-def _not_exact(name: str, wrong: str) -> NotExactError:
-    return NotExactError(
-        f"finds something in which {name} is {wrong}" if name else f"finds {wrong}"
-    )
-
-
-def _is_envelope(event: Any) -> bool:
-    """Tell whether an event is EventBridge's, whose `id` is that of the event and of no entity."""
-    return (
-        isinstance(event, Mapping)
-        and isinstance(event.get("detail-type"), str)
-        and isinstance(event.get("source"), str)
-        and isinstance(event.get("detail"), Mapping)
-    )
-
-
-def _without_an_entitys_id(event: Any) -> Any:
-    if _is_envelope(event) or not isinstance(event, Mapping):
-        return event
-    return {name: event[name] for name in event if name != "id"}
-
-
 def _hint(event: Any) -> str:
     """Return what to set where the default expression finds nothing."""
-    if not isinstance(event, Mapping) or _is_envelope(event):
+    if not isinstance(event, Mapping) or is_envelope(event):
         return ""
     if isinstance(event.get("Message"), str) and "TopicArn" in event:
         return (

@@ -30,7 +30,7 @@ Envelope = dict[str, Any]
 Event = TypeVar("Event", bound=Mapping[str, Any])
 # The second is for type checkers alone, which take a lambda's argument from it.
 ProcessEvent = Callable[[Event], object] | Callable[[Envelope], object]
-"""What does the work of an event. It may name any mapping for it, such as a `TypedDict`."""
+"""A function that does the work of an event, of any mapping type, such as a `TypedDict`."""
 
 
 class BatchItemFailure(TypedDict):

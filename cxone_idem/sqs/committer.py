@@ -1,7 +1,7 @@
 """Group commit of completions: those that come close together go to the store together.
 
 The handler of the next message need not wait for the answer, so a completion costs a batch no time
-while handlers run. A completion waits a millisecond for others, and for the group before its own.
+while handlers run. It waits `CXONE_IDEM_LINGER_MS` for others, and for the group before its own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from threading import Condition, Thread
 
+from cxone_idem.claims.invocation import Invocation
 from cxone_idem.claims.manager import ClaimManager
 from cxone_idem.claims.session import unexpected_error
 from cxone_idem.errors import IdemError
@@ -18,9 +19,8 @@ from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import State
 from cxone_idem.text import quoted
 
-# A fifth or less of a round trip to DynamoDB, so it hardly lengthens the window between a side
-# effect and its record; and enough for a batch of handlers that only touch memory to end together.
-_LINGER_SECONDS = 0.001
+# As many as go in one request (BatchExecuteStatement takes 25 statements).
+_GROUP_MAX = 25
 
 logger = logging.getLogger("cxone_idem")
 
@@ -32,8 +32,11 @@ class GroupCommitter:
     raised. Where no thread can be started, `submit` completes.
     """
 
-    def __init__(self, claims: ClaimManager) -> None:
+    def __init__(self, claims: ClaimManager, invocation: Invocation) -> None:
         self._claims = claims
+        self._invocation = invocation
+        self._oldest = claims.runtime.monotonic()
+        """The time at which the oldest of those that wait came."""
         self._context = copy_context()
         self._changed = Condition()
         self._waiting: list[HeldClaim] = []
@@ -49,8 +52,10 @@ class GroupCommitter:
         """
         with self._changed:
             if not last and (self._thread is not None or self._start()):
+                if not self._waiting:
+                    self._oldest = self._claims.runtime.monotonic()
                 self._waiting.append(held)
-                if len(self._waiting) == 1:
+                if len(self._waiting) in {1, _GROUP_MAX}:
                     self._changed.notify()
                 return
             group, self._waiting = [*self._waiting, held], []
@@ -107,6 +112,15 @@ class GroupCommitter:
             while not self._closed and not self._waiting:
                 self._changed.wait()
             if self._waiting:
-                self._changed.wait_for(lambda: self._closed, _LINGER_SECONDS)
+                self._changed.wait_for(self._is_ready, self._linger_seconds())
             group, self._waiting = self._waiting, []
             return group
+
+    def _is_ready(self) -> bool:
+        return self._closed or len(self._waiting) >= _GROUP_MAX
+
+    def _linger_seconds(self) -> float:
+        config, now = self._claims.config, self._claims.runtime.monotonic()
+        left_seconds = config.linger_ms / 1000 - (now - self._oldest)
+        spare_seconds = self._invocation.spare_seconds(config.min_remaining_seconds)
+        return max(0, min(left_seconds, spare_seconds))

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from cxone_idem.config import Config
 from cxone_idem.errors import KeyMissingError, QueueError, StoreError
 from cxone_idem.protocol import decisions
 from cxone_idem.protocol.decisions import Decision
@@ -22,20 +24,14 @@ from cxone_idem.sqs.reading import Decode, find_ids, read_event
 from cxone_idem.stores.dynamodb_item import ForeignItemError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from cxone_idem.config import Config
     from cxone_idem.stores.dynamodb_admin import RecordReader
-
-HIDDEN_SECONDS = 300
-"""How long a message stays hidden from others if this is killed while it looks at it."""
 
 # A receive that waits asks all of SQS's servers; one that does not may miss what is there.
 _POLL_SECONDS = 1
 
 
 class Verdict(Enum):
-    """What is best done with a dead letter."""
+    """The best thing to do with a dead letter."""
 
     DROP = "drop"
     SEND_BACK = "send back"
@@ -50,8 +46,6 @@ _VERDICTS = {
     Decision.IN_PROGRESS: (Verdict.SEND_BACK, "in progress: that worker may die"),
     Decision.TAKE_OVER: (Verdict.SEND_BACK, "not done, or past its retention"),
 }
-# No version that was ever written, so the look is never taken for a write of its own.
-_LOOK = "look"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +58,8 @@ class DeadLetter:
     record: Record | None = None
     verdict: Verdict = Verdict.KEEP
     reason: str = ""
-    target: SqsQueue | None = None
-    """Where it is sent back; None unless that is the verdict."""
-    acted: bool = False
-    """Whether the verdict was carried out."""
+    target: SqsQueue | None = None  # where it is sent back, if that is the verdict
+    acted: bool = False  # whether the verdict was carried out
 
 
 def decide(
@@ -79,12 +71,14 @@ def decide(
     """
     if record is None:
         return Verdict.SEND_BACK, "no record: never claimed, or past its retention"
-    stamp = decisions.Stamp(_LOOK, store_time_ms, store_time_ms, 0)
+    # No version that was ever written, so the look is never taken for a write of its own.
+    stamp = decisions.Stamp("look", store_time_ms, store_time_ms, 0)
     claim = decisions.claimed(record.partition_key, record, stamp, Origin(), fingerprint)
     meaning = decisions.decide_refused_claim(claim, record, store_time_ms, max_attempts)
     return _VERDICTS[meaning]
 
 
+@dataclass
 class DeadLetters:
     """The messages of one dead-letter queue, to look at and to settle.
 
@@ -92,21 +86,13 @@ class DeadLetters:
     that of their consumer.
     """
 
-    def __init__(
-        self,
-        queue: SqsQueue,
-        reader: RecordReader,
-        config: Config,
-        to: SqsQueue | None = None,
-        decode: Decode | None = None,
-    ) -> None:
-        self._decode = decode
-        self._queue = queue
-        self._reader = reader
-        self._config = config
-        self._to = to
-        self._seen: set[str] = set()
-        self._kept: list[str] = []
+    queue: SqsQueue
+    reader: RecordReader
+    config: Config
+    to: SqsQueue | None = None
+    decode: Decode | None = None
+    _seen: set[str] = field(default_factory=set)
+    _kept: list[str] = field(default_factory=list)
 
     def walk(self, *carry_out: Verdict) -> Iterator[DeadLetter]:
         """Yield each message once, after carrying out its verdict if it is one of these.
@@ -118,78 +104,61 @@ class DeadLetters:
                 for message in received:
                     yield self._settle(message, carry_out)
         finally:
-            self._queue.change_visibility([VisibilityChange(handle, 0) for handle in self._kept])
+            self.queue.change_visibility([VisibilityChange(handle, 0) for handle in self._kept])
 
     def _receive(self) -> list[dict[str, Any]]:
         """Return messages not seen before; none once one of them comes back."""
-        received = self._queue.receive(
-            most=ENTRIES_MAX, wait_seconds=_POLL_SECONDS, visibility_seconds=HIDDEN_SECONDS
+        received = self.queue.receive(
+            most=ENTRIES_MAX, wait_seconds=_POLL_SECONDS, visibility_seconds=300
         )
         self._kept += [message["ReceiptHandle"] for message in received]
         ids = {message["MessageId"] for message in received}
-        if ids & self._seen:
-            return []
+        comes_back = ids & self._seen
         self._seen |= ids
-        return received
+        return [] if comes_back else received
 
     def _settle(self, message: dict[str, Any], carry_out: Sequence[Verdict]) -> DeadLetter:
         letter = self._judge(message)
         if letter.verdict is Verdict.KEEP or letter.verdict not in carry_out:
             return letter
         if letter.target is not None:
-            sent = letter.target.send(message, _deduplication_id(message))
+            # Of FIFO: new for this letter, but the same if it is sent again. With the id of old,
+            # SQS would take the message and not deliver it within five minutes of the first sending
+            # ("Using the message deduplication ID"): deleted here, it would be lost.
+            old = message["Attributes"].get("MessageDeduplicationId", "")
+            new = hashlib.sha256(f"{letter.message_id} {old}".encode()).hexdigest()
             # Should it fail again while this goes on, it is not sent back in a circle.
-            self._seen.add(sent)
+            self._seen.add(letter.target.send(message, new))
         handle = message["ReceiptHandle"]
-        refused = self._queue.delete([handle])
+        refused = self.queue.delete([handle])
         if refused:
             problem = f"a message was not deleted ({refused[handle]}); running this again helps"
-            raise QueueError(problem, self._queue.url, "DeleteMessageBatch")
+            raise QueueError(problem, self.queue.url, "DeleteMessageBatch")
         self._kept.remove(handle)
         return replace(letter, acted=True)
 
     def _judge(self, message: dict[str, Any]) -> DeadLetter:
-        letter = DeadLetter(message["MessageId"], int(message["Attributes"]["SentTimestamp"]))
+        attributes = message["Attributes"]
+        letter = DeadLetter(message["MessageId"], int(attributes["SentTimestamp"]))
         try:
             delivered = lambda_record(message, "")
-            _, event = read_event(delivered, self._decode)
-            key, fingerprint = find_ids(event, delivered, self._config)
+            _, event = read_event(delivered, self.decode)
+            key, fingerprint = find_ids(event, delivered, self.config)
+            letter = replace(letter, key=key)
+            record, date_seconds = self.reader.get(partition_key(self.config.namespace, key))
         except KeyMissingError as error:
             return replace(letter, reason=str(error))
-        letter = replace(letter, key=key)
-        try:
-            record, date_seconds = self._reader.get(partition_key(self._config.namespace, key))
         except StoreError as error:
             if not isinstance(error.__cause__, ForeignItemError):
                 raise
             return replace(letter, reason=error.problem)
-        now_seconds = time.time() if date_seconds is None else date_seconds
-        verdict, reason = decide(
-            record, fingerprint, int(now_seconds * 1000), self._config.max_attempts
-        )
+        now_ms = int((time.time() if date_seconds is None else date_seconds) * 1000)
+        verdict, reason = decide(record, fingerprint, now_ms, self.config.max_attempts)
         letter = replace(letter, record=record, verdict=verdict, reason=reason)
         if verdict is not Verdict.SEND_BACK:
             return letter
-        target = self._target(message)
-        if target is None:
-            reason = "it does not say which queue it came from: name one with --to"
-            return replace(letter, verdict=Verdict.KEEP, reason=reason)
-        return replace(letter, target=target)
-
-    def _target(self, message: dict[str, Any]) -> SqsQueue | None:
-        """Return where to send a message back; SQS itself says where a dead letter came from."""
-        source = message["Attributes"].get("DeadLetterQueueSourceArn", "")
-        if self._to is not None or not source:
-            return self._to
-        return self._queue.neighbour(source)
-
-
-def _deduplication_id(message: dict[str, Any]) -> str:
-    """Return a FIFO deduplication id that is new for this letter, but the same if it is sent again.
-
-    With the id of old, SQS would take the message and not deliver it within five minutes of the
-    first sending ("Using the message deduplication ID", SQS Developer Guide): deleted here, it
-    would be lost.
-    """
-    old = message["Attributes"].get("MessageDeduplicationId", "")
-    return hashlib.sha256(f"{message['MessageId']} {old}".encode()).hexdigest()
+        source = attributes.get("DeadLetterQueueSourceArn")  # SQS itself says it
+        if self.to or source:
+            return replace(letter, target=self.to or self.queue.neighbour(source))
+        reason = "it does not say which queue it came from: name one with --to"
+        return replace(letter, verdict=Verdict.KEEP, reason=reason)

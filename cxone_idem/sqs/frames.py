@@ -1,4 +1,4 @@
-"""What the traceback of an error keeps alive, and letting it go.
+"""Frees what the traceback of an error keeps alive.
 
 An error holds the frames it went through and those that called them. They hold what the code in
 them worked on: the event, a handler's own data, and in the end the error itself. Nobody is to wait

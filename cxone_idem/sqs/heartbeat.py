@@ -43,7 +43,7 @@ class Heartbeat:
         self.visibility_seconds = min(
             math.ceil(lease_seconds + LEASE_MARGIN_MS / 1000), VISIBILITY_MAX_SECONDS
         )
-        """How long a message stays hidden: as long as a lease, should this process die."""
+        """The time a message stays hidden: as long as a lease, should this process die."""
         self._pause_seconds = min(lease_seconds, self.visibility_seconds) / _BEATS_A_LEASE
 
     @contextmanager
@@ -59,7 +59,7 @@ class Heartbeat:
         except RuntimeError as error:
             logger.warning(
                 "the heartbeat of %d messages has no thread (%s): those that are not done in %d s"
-                " may be delivered again, and run beside themselves",
+                " may be delivered again, and run a second time meanwhile",
                 len(handles),
                 error,
                 self.visibility_seconds,

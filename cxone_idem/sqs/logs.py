@@ -91,6 +91,8 @@ def log_no_time(not_started: int, of: int, left: str, min_remaining_seconds: flo
 
 def log_batch(outcomes: Sequence[Outcome]) -> None:
     """Write the line of a batch."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
     statuses = dict(Counter(outcome.status.value for outcome in outcomes))
     causes = dict(Counter(outcome.cause.value for outcome in outcomes if outcome.cause))
     summary = {"batch": len(outcomes), "statuses": statuses, "causes": causes}

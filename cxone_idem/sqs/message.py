@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from cxone_idem.claims.invocation import Invocation
 from cxone_idem.errors import IdemError
-from cxone_idem.events.envelope import origin_text
 from cxone_idem.record import Origin
-from cxone_idem.text import kind_of, quoted
+from cxone_idem.text import kind_of, origin_text, quoted
 
 # Beyond any count or epoch time there is, and well within the 38 digits of a DynamoDB number: a
 # longer one would make DynamoDB refuse the claim.
@@ -42,12 +41,12 @@ class Message(NamedTuple):
 
     @property
     def receive_count(self) -> int | None:
-        """How often SQS has delivered it by now; None if that did not come along."""
+        """The number of its receives so far, this one included; None if that did not come along."""
         return _number(self.attributes.get("ApproximateReceiveCount"))
 
     @property
     def message_attributes(self) -> Mapping[str, Mapping[str, Any]]:
-        """What its sender added, such as `message_attributes["tenant"]["stringValue"]`."""
+        """The attributes its sender added, such as `["tenant"]["stringValue"]`."""
         found: object = self.record.get("messageAttributes")
         return found if isinstance(found, dict) else {}
 

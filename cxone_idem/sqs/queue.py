@@ -19,9 +19,9 @@ ENTRIES_MAX = 10
 # Within a region both take milliseconds; half a second later the request or its answer is lost.
 _CONNECT_SECONDS = 0.5
 ANSWER_SECONDS = 0.5
-"""How long to wait for an answer where a deadline is near."""
+"""The time to wait for an answer where a deadline is near."""
 REQUEST_MAX_SECONDS = _CONNECT_SECONDS + ANSWER_SECONDS
-"""How long one attempt can take then."""
+"""The time that one attempt can take then."""
 
 _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "InvalidClientTokenId"})
 _ABSENT = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})

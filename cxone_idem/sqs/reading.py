@@ -7,7 +7,7 @@ from typing import Any
 
 from cxone_idem.config import Config
 from cxone_idem.errors import KeyMissingError
-from cxone_idem.events.envelope import parse_envelope, parse_exactly
+from cxone_idem.events.envelope import parse_twice
 from cxone_idem.events.expression import with_record
 from cxone_idem.events.fingerprint import find_fingerprint
 from cxone_idem.events.handler import name_of
@@ -21,14 +21,15 @@ JSON is the better: numbers in keys then keep every digit.
 
 
 def read_event(record: Mapping[str, Any], decode: Decode | None) -> tuple[dict[str, Any], Any]:
-    """Return the event of a record: once for its handler, and once with every digit.
+    """Return a record's event as its handler gets it, and with every digit; perhaps one object.
 
     Raises `KeyMissingError` if there is none.
     """
     body = record.get("body") if decode is None else _decoded(record, decode)
     if decode is not None and isinstance(body, Mapping):
-        return dict(body), dict(body)
-    return parse_envelope(body), parse_exactly(body)
+        event = dict(body)
+        return event, event
+    return parse_twice(body)
 
 
 def find_ids(event: Any, record: Mapping[str, Any], config: Config) -> tuple[str, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from cxone_idem.claims.already_done import AlreadyDone
 from cxone_idem.claims.claim import Claimed, under
@@ -19,7 +20,7 @@ from cxone_idem.sqs.item import BatchItem, serial_groups, status_of_refusal
 from cxone_idem.sqs.logs import log_message, log_no_time
 from cxone_idem.sqs.message import Message
 from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
-from cxone_idem.sqs.workers import Workers
+from cxone_idem.sqs.workers import Workers, started
 from cxone_idem.text import quoted
 
 logger = logging.getLogger("cxone_idem")
@@ -42,9 +43,11 @@ class BatchRun:
         self._handler = handler
         self._invocation = invocation
         self._max_workers = max_workers
-        self._committer = GroupCommitter(claims)
+        self._committer = GroupCommitter(claims, invocation)
         self._completing: dict[HeldClaim, BatchItem] = {}
         self._prefetched: dict[BatchItem, ClaimOutcome] = {}
+        self._asked: set[str] = set()
+        """The keys that were claimed ahead, or are being."""
         self._done: dict[str, Record] = {}
         """The record of each key whose work is done, as far as this batch knows."""
         self._blocked_groups: set[str | None] = set()
@@ -56,50 +59,60 @@ class BatchRun:
     def settle(self, messages: Sequence[Message]) -> list[Outcome]:
         """Bring every message to its end. Only BaseExceptions of the handler get out."""
         items: list[BatchItem] = []
-        config, size = self._claims.config, _CHUNK * self._max_workers
+        size = _CHUNK * self._max_workers
         try:
-            for start in range(0, len(messages), size):
-                chunk = [
-                    BatchItem(message, config, self._invocation, self._handler.decode)
-                    for message in messages[start : start + size]
-                ]
+            chunk = self._read(messages[:size])
+            self._prefetch(chunk)
+            for start in range(size, len(messages) + size, size):
                 items += chunk
-                self._settle_chunk(chunk, last=len(items) == len(messages))
+                following = self._read(messages[start : start + size])
+                # Claimed while the handlers of this chunk run, so that they wait for no request.
+                ahead = started(partial(self._prefetch, following)) if following else None
+                try:
+                    self._settle_chunk(chunk, last=not following)
+                finally:
+                    if ahead:
+                        ahead.result()
+                chunk = following
         except BaseException:
             for item in items:
                 let_go(item.error)
             raise
         finally:
+            self._release_unstarted([*self._prefetched])
             self._note_completions()
         self._log_no_time(items)
         return [item.outcome() for item in items]
 
+    def _read(self, messages: Sequence[Message]) -> list[BatchItem]:
+        config, decode = self._claims.config, self._handler.decode
+        return [BatchItem(one, config, self._invocation, decode) for one in messages]
+
     def _settle_chunk(self, chunk: list[BatchItem], *, last: bool) -> None:
-        self._prefetch(chunk)
-        try:
-            if self._max_workers == 1:
-                self._last = chunk[-1] if last else None
-                self._settle_serially(chunk)
-            else:
-                workers = Workers(self._settle_serially, serial_groups(chunk))
-                workers.run(self._max_workers)
-        finally:
-            unused = [one for one in self._prefetched.values() if isinstance(one, HeldClaim)]
-            self._prefetched = {}
-            self._release(unused, counts=False)
+        if self._max_workers == 1:
+            self._last = chunk[-1] if last else None
+            self._settle_serially(chunk)
+        else:
+            Workers(self._settle_serially, serial_groups(chunk)).run(self._max_workers)
+        self._release_unstarted(chunk)
 
     def _prefetch(self, chunk: list[BatchItem]) -> None:
         """Claim the keys that are sure to be wanted: of the first message of each."""
-        if self._claims.config.disabled or self._out_of_time():
+        if not chunk or self._claims.config.disabled or self._out_of_time():
             return
         first: dict[str, BatchItem] = {}
         for item in chunk:
             blocked = item.message.group in self._blocked_groups
-            if item.status is None and not blocked and item.key not in self._done:
+            if item.status is None and not blocked and item.key not in self._asked:
                 first.setdefault(item.key, item)
+        self._asked |= set(first)
         items = [*first.values()]
         outcomes = self._claims.claim_all([item.request for item in items], self._invocation)
-        self._prefetched = dict(zip(items, outcomes, strict=True))
+        self._prefetched.update(zip(items, outcomes, strict=True))
+
+    def _release_unstarted(self, items: list[BatchItem]) -> None:
+        unused = [self._prefetched.pop(item, None) for item in items]
+        self._release([one for one in unused if isinstance(one, HeldClaim)], counts=False)
 
     def _settle_serially(self, items: list[BatchItem]) -> None:
         for item in items:
@@ -192,8 +205,9 @@ class BatchRun:
 
     def _release(self, claims: list[HeldClaim], *, counts: bool) -> None:
         """Release claims; one that cannot be released ends with its lease."""
-        # Passed on and not kept here, where the frames of an error would keep it alive.
-        _log_kept(claims, self._claims.release_all(claims, counts=counts))
+        if claims:
+            # Passed on and not kept here, where the frames of an error would keep it alive.
+            _log_kept(claims, self._claims.release_all(claims, counts=counts))
 
     def _out_of_time(self) -> bool:
         if self._invocation.spare_seconds(self._claims.config.min_remaining_seconds) >= 0:

@@ -1,61 +1,77 @@
-"""Work done side by side, in the calling thread and in as many others as can be had."""
+"""Work in threads, each under a copy of the caller's context variables."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextvars import copy_context
 from threading import Thread
 from typing import Generic, TypeVar
 
 Given = TypeVar("Given")
-Result = TypeVar("Result")
 
 logger = logging.getLogger("cxone_idem")
 
 
-class Workers(Generic[Given, Result]):
-    """Applies `work` to each of `given` in turn, under a copy of the caller's context variables."""
+class Workers(Generic[Given]):
+    """Applies `work` to each of `given` in turn, in the calling thread and in others."""
 
-    def __init__(self, work: Callable[[Given], Result], given: Sequence[Given]) -> None:
+    def __init__(self, work: Callable[[Given], object], given: Sequence[Given]) -> None:
         self._work = work
-        self._left = deque(enumerate(given))
+        self._left = deque(given)
         self._context = copy_context()
-        self._results: dict[int, Result] = {}
         self._errors: list[BaseException] = []
 
-    def run(self, at_once: int) -> list[Result]:
-        """Return the results in the order given. Raises what ended a worker, once all are over."""
-        started: list[Thread] = []
+    def run(self, at_once: int) -> None:
+        """Return once all is done. Raises what ended a worker, once all are over."""
+        threads: list[Thread] = []
         count = min(at_once, len(self._left)) - 1
         try:
             for _ in range(count):
                 thread = Thread(target=self._serve, name="cxone_idem-worker", daemon=True)
                 thread.start()
-                started.append(thread)
+                threads.append(thread)
         except RuntimeError as error:
             text = "%d of %d threads could not be started (%s): handlers run in those that were"
-            logger.warning(text, count - len(started), count, error)
+            logger.warning(text, count - len(threads), count, error)
         try:
             self._serve()
         finally:
-            for thread in started:
+            for thread in threads:
                 thread.join()
         if self._errors:
             try:
                 raise self._errors[0]
             finally:
                 self._errors.clear()  # or the error would keep itself alive
-        return [self._results[number] for number in sorted(self._results)]
 
     def _serve(self) -> None:
         while True:
             try:
-                number, given = self._left.popleft()
+                given = self._left.popleft()
             except IndexError:
                 return
             try:
-                self._results[number] = self._context.copy().run(self._work, given)
+                self._context.copy().run(self._work, given)
             except BaseException as error:  # noqa: BLE001 -- raised again in the calling thread
                 self._errors.append(error)
+
+
+def started(work: Callable[[], None]) -> Future[None]:
+    """Return the future of work in a thread of its own; it is done here if no thread can be had."""
+    future: Future[None] = Future()
+    context = copy_context()
+
+    def run() -> None:
+        try:
+            future.set_result(context.run(work))
+        except BaseException as error:  # noqa: BLE001 -- raised again by `result`
+            future.set_exception(error)
+
+    try:
+        Thread(target=run, name="cxone_idem-prefetch", daemon=True).start()
+    except RuntimeError:
+        run()
+    return future

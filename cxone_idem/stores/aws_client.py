@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
@@ -17,6 +18,9 @@ from cxone_idem.errors import ConfigError
 if TYPE_CHECKING:
     from botocore.config import Config as ClientConfig
 
+LEAST_SECONDS = 0.05
+"""The least time that a request is worth sending in: a healthy round trip takes a tenth of it."""
+
 # Of a client that does not say otherwise: the attempts of its SDK, the time-outs that botocore
 # waits for by default, and the longest of its pauses in standard mode.
 _SDK_ATTEMPTS = 4
@@ -25,25 +29,32 @@ _SDK_PAUSE_SECONDS = 20
 
 
 def new_client(service: str, config: ClientConfig, session: Any = None) -> Any:
-    """Create a client of `session`, by default botocore's; the SDK finds endpoint and credentials.
+    """Create a client of `session`; the SDK finds endpoint and credentials.
 
-    botocore reads `AWS_DEFAULT_REGION` and the profile; where neither names a region, `AWS_REGION`
+    By default the session is boto3's own where boto3 is imported: it has read the endpoints, the
+    models and the credentials already, or the user's next client finds them read. Elsewhere it is
+    botocore's, as importing boto3 too would cost a cold start more than all of this library.
+
+    The SDK reads `AWS_DEFAULT_REGION` and the profile; where neither names a region, `AWS_REGION`
     does, as in the other SDKs of AWS. Raises `ConfigError` if there is no region.
     """
-    session = session or botocore.session.get_session()
-    region = session.get_config_variable("region") or os.environ.get("AWS_REGION") or None
+    boto3 = sys.modules.get("boto3")
+    if session is not None or boto3 is None:
+        create = (session or botocore.session.get_session()).create_client
+    else:
+        create = boto3.client
     try:
-        return session.create_client(service, region_name=region, config=config)
+        return create(service, config=config)
     except NoRegionError:
+        region = os.environ.get("AWS_REGION")
+        if region:
+            return create(service, region_name=region, config=config)
         message = "no AWS region is set: set AWS_REGION (on Lambda it always is)"
         raise ConfigError((message,)) from None
 
 
 class ProcessClient:
-    """A client that a forked child does not inherit, unless it is the user's own.
-
-    Parent and child would read each other's answers from a connection that both have open.
-    """
+    """A client that a forked child does not inherit, unless it is the user's own."""
 
     def __init__(self, create: Callable[[], Any], own: Any = None) -> None:
         self._create = create if own is None else lambda: own
@@ -52,6 +63,7 @@ class ProcessClient:
 
     def __call__(self) -> Any:
         """Return the client of this process."""
+        # Parent and child would read each other's answers from a connection that both have open.
         if os.getpid() != self._process:
             self._client, self._process = self._create(), os.getpid()
         return self._client
@@ -65,18 +77,21 @@ class BoundedClient:
         self.attempts, self._request_seconds = _limits(self._client())
 
     def send(self, method: str, left_seconds: float, **parameters: Any) -> Any:
-        """Return the answer to one request; raise what the SDK raises.
-
-        Raises `NoAnswerInTimeError` after `left_seconds` without an answer.
-        """
-        request = partial(getattr(self._client(), method), **parameters)
+        """Return the answer to one request; raise what the SDK raises, or `NoAnswerInTimeError`."""
+        if left_seconds < LEAST_SECONDS:
+            raise NotSentError
+        request = getattr(self._client(), method)
         if left_seconds >= self._request_seconds:
-            return request()
-        return answer_within(left_seconds, request)
+            return request(**parameters)
+        return answer_within(left_seconds, partial(request, **parameters))
 
 
 class NoAnswerInTimeError(Exception):
     """A request was not answered in the time there was. It may be carried out all the same."""
+
+
+class NotSentError(NoAnswerInTimeError):
+    """A request was not sent for want of time."""
 
 
 def answer_within(seconds: float, request: Callable[[], Any]) -> Any:
@@ -94,10 +109,9 @@ def answer_within(seconds: float, request: Callable[[], Any]) -> Any:
             outcome["error"] = error
         ended.set()
 
+    in_context = partial(copy_context().run, run)
     try:
-        Thread(
-            target=copy_context().run, args=(run,), name="cxone_idem-request", daemon=True
-        ).start()
+        Thread(target=in_context, name="cxone_idem-request", daemon=True).start()
     except RuntimeError:  # no thread to be had
         return request()
     if not ended.wait(seconds):
@@ -112,9 +126,7 @@ def _limits(client: Any) -> tuple[int, float]:
     config = getattr(getattr(client, "meta", None), "config", None)
     retries = getattr(config, "retries", None) or {}
     attempts = retries.get("total_max_attempts", _SDK_ATTEMPTS)
-    one_seconds = sum(
-        getattr(config, name, None) or _SDK_TIMEOUT_SECONDS
-        for name in ("connect_timeout", "read_timeout")
-    )
+    timeouts = (getattr(config, name, None) for name in ("connect_timeout", "read_timeout"))
+    one_seconds = sum(each or _SDK_TIMEOUT_SECONDS for each in timeouts)
     pauses_seconds = sum(min(2**retry, _SDK_PAUSE_SECONDS) for retry in range(attempts - 1))
     return attempts, attempts * one_seconds + pauses_seconds

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.config import Config as ClientConfig
@@ -12,44 +13,39 @@ from cxone_idem.errors import StoreError
 from cxone_idem.protocol.store import NO_DEADLINE, Budget, ConditionalPut, PutResult
 from cxone_idem.record import NO_VERSION, Record
 from cxone_idem.runtime import SYSTEM, Runtime
-from cxone_idem.stores.aws_client import BoundedClient, new_client
+from cxone_idem.stores.aws_client import LEAST_SECONDS, BoundedClient, new_client
 from cxone_idem.stores.dynamodb_batch import STATEMENTS_MAX, Batches, NoBatchesError
 from cxone_idem.stores.dynamodb_errors import (
-    CONFLICTS,
-    LASTING,
-    LEAST_SECONDS,
+    Result,
     Source,
     as_store_error,
+    concerns_all,
     date_seconds,
-    no_time_error,
-    read_item,
+    refusal,
 )
 from cxone_idem.stores.dynamodb_item import Layout
 
-Result = PutResult | StoreError
-
-# DynamoDB answers a PutItem in single-digit milliseconds; a second without an answer is a hundred
-# times that, so the request or its answer is lost. The SDK's 60 s outlast most Lambda time-outs.
+# DynamoDB answers a PutItem in single-digit milliseconds; after a hundred times that, the request
+# or its answer is lost. The SDK's 60 s outlast most Lambda time-outs.
 _TIMEOUT_SECONDS = 1
 REQUEST_SECONDS = 2 * _TIMEOUT_SECONDS
-"""How long one request may take: it waits for a connection, then for an answer.
+"""The time that one request may take: it waits for a connection, then for an answer.
 
 The SDK sends it once, as it would pause up to 1, 2, 4 s between attempts and knows no deadline. The
-store sends it up to 4 times: 8 s of time-outs and 0.7 s of pauses where nothing answers, and less
-where an invocation ends before. With 3 s, Lambda's default, a table that hangs takes one attempt of
-2 s, or two of 1 s, and what is left of the 2.7 s that are not kept for the answer.
+store sends it up to 4 times, and fewer where an invocation ends before.
 """
+logger = logging.getLogger("cxone_idem")
+
+_WARM_UP_SECONDS = 1
 # Between attempts, at random from the half to the whole of it. A throttled table has capacity again
 # within a second, or later than most functions can wait; a conflict takes tens of milliseconds.
 _PAUSES_SECONDS = (0.1, 0.2, 0.4)
-_PUT = "PutItem"
 
 
 def create_client() -> Any:
     """Create the DynamoDB client this library uses; endpoint and credentials are the SDK's to find.
 
-    It is botocore's, the same that boto3 makes: importing boto3 too would cost a cold start more
-    than all of this library. Pass a client of your own for a session of your own.
+    Pass a client of your own for a session of your own.
     """
     config = ClientConfig(
         connect_timeout=_TIMEOUT_SECONDS,
@@ -80,7 +76,7 @@ class DynamoDBStore:
         ttl_attribute: str = "expires_at",
         runtime: Runtime = SYSTEM,
     ) -> None:
-        self._source = Source(table, Layout(partition_key, ttl_attribute), _PUT)
+        self._source = Source(table, Layout(partition_key, ttl_attribute), "PutItem")
         self._client = BoundedClient(create_client, client)
         self._batches = Batches(self._source, self._client, runtime.monotonic)
         self._runtime = runtime
@@ -107,10 +103,15 @@ class DynamoDBStore:
         """
         results = self._send(puts, budget)
         for pause_seconds in _PAUSES_SECONDS[: budget.attempts - 1]:
-            # Last first: one that fails again and again must not keep the others from their turn.
-            again = [n for n, one in enumerate(results) if _is_worth_a_retry(one, budget)][::-1]
+            again = [
+                n
+                for n, one in enumerate(results)
+                if isinstance(one, StoreError) and one.retryable and one.attempts < budget.attempts
+            ]
             if not again or not self._pause(pause_seconds, budget):
                 break
+            # Last first: one that fails again and again must not keep the others from their turn.
+            again.reverse()
             for n, result in zip(again, self._send([puts[n] for n in again], budget), strict=True):
                 results[n] = _after(results[n], result)
         return results
@@ -122,17 +123,40 @@ class DynamoDBStore:
         """
         return {"Put": self._parameters(put)}
 
+    def warm_up(self) -> None:
+        """Send one request that writes nothing, so that the first event finds a connection.
+
+        The first HTTPS request loads certificates, shakes hands and imports lazily: in Lambda's
+        init phase that costs no invocation. Its condition cannot hold. It takes a second at most,
+        and a failure is logged and not raised: a missing table or permission shows before the first
+        event does.
+        """
+        table, layout, _ = self._source
+        try:
+            self._client.send(
+                "put_item",
+                _WARM_UP_SECONDS,
+                TableName=table,
+                Item={layout.partition_key: {"S": "warm-up"}},
+                ConditionExpression="attribute_exists(#key) AND attribute_not_exists(#key)",
+                ExpressionAttributeNames={"#key": layout.partition_key},
+            )
+        except Exception as error:  # noqa: BLE001 -- nothing about it is worth an event
+            failure = as_store_error(error, self._source)
+            if failure.code != "ConditionalCheckFailedException":
+                logger.warning("the warm-up request failed, as claims will: %s", failure)
+
     def _send(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result]:
         """Send each write once, in as few requests as can be; find out what refused it."""
+        if len(puts) == 1 or self._batches.are_off():
+            return self._send_singly(puts, budget)
         # An item without a version needs a condition that PartiQL's UPDATE has no words for.
         versioned = [put for put in puts if put.expected_version != NO_VERSION]
-        if len(versioned) < 2 or self._batches.are_off():  # noqa: PLR2004 -- one is no batch
-            return self._send_singly(puts, budget)
+        rest = [put for put in puts if put.expected_version == NO_VERSION]
         results: dict[ConditionalPut, Result] = {}
         for start in range(0, len(versioned), STATEMENTS_MAX):
             chunk = versioned[start : start + STATEMENTS_MAX]
             results.update(zip(chunk, self._send_batch(chunk, budget), strict=True))
-        rest = [put for put in puts if put.expected_version == NO_VERSION]
         results.update(zip(rest, self._send_singly(rest, budget), strict=True))
         return [results[put] for put in puts]
 
@@ -163,7 +187,7 @@ class DynamoDBStore:
         for put in puts:
             result = self._put(put, budget)
             results.append(result)
-            if isinstance(result, StoreError) and _concerns_all(result):
+            if isinstance(result, StoreError) and concerns_all(result):
                 results += [
                     result.changed(outcome_unknown=False, attempts=0) for _ in puts[len(results) :]
                 ]
@@ -172,45 +196,24 @@ class DynamoDBStore:
 
     def _put(self, put: ConditionalPut, budget: Budget) -> Result:
         left_seconds = budget.seconds_left()
-        if left_seconds < LEAST_SECONDS:
-            return no_time_error(self._source)
         try:
             response = self._client.send("put_item", left_seconds, **self._parameters(put))
         except Exception as error:  # noqa: BLE001 -- a hook may raise anything, and the write may have landed
             response = getattr(error, "response", None) or {}
             code = response.get("Error", {}).get("Code")
             if isinstance(error, ClientError) and code == "ConditionalCheckFailedException":
-                return self._refused(put, response)
+                return refusal(put, response, self._source, date_seconds(response))
             return as_store_error(error, self._source, self._client.attempts)
         return PutResult(written=True, date_seconds=date_seconds(response))
 
-    def _refused(self, put: ConditionalPut, response: Mapping[str, Any]) -> Result:
-        item = response.get("Item")
-        if item is None and put.expected_version is None:
-            problem = (
-                "the refused write came back without the item that refused it; retrying does not"
-                " help: use botocore 1.34 or newer, and an engine that knows"
-                " ReturnValuesOnConditionCheckFailure"
-            )
-            request_id = response.get("ResponseMetadata", {}).get("RequestId")
-            return StoreError(
-                problem, self._source.table, _PUT, request_id=request_id, retryable=False
-            )
-        try:
-            existing = read_item(item, put.record.partition_key, self._source)
-        except StoreError as error:
-            return error
-        return PutResult(written=False, existing=existing, date_seconds=date_seconds(response))
-
     def _parameters(self, put: ConditionalPut) -> dict[str, Any]:
         """Return what PutItem takes, and `Put` in a transaction."""
-        table, layout, _ = self._source
-        return {
-            "TableName": table,
-            "Item": layout.to_item(put.record),
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            **_condition(put.expected_version, layout.partition_key),
-        }
+        layout = self._source.layout
+        parameters = _condition(put.expected_version, layout.partition_key)
+        parameters["TableName"] = self._source.table
+        parameters["Item"] = layout.to_item(put.record)
+        parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        return parameters
 
     def _pause(self, seconds: float, budget: Budget) -> bool:
         """Pause before another attempt; return False if there is no time for both."""
@@ -240,10 +243,6 @@ def _condition(expected_version: str | None, partition_key: str) -> dict[str, An
     }
 
 
-def _is_worth_a_retry(result: Result, budget: Budget) -> bool:
-    return isinstance(result, StoreError) and result.retryable and result.attempts < budget.attempts
-
-
 def _after(before: Result, result: Result) -> Result:
     """Return the result of a later attempt: an earlier one may have been carried out."""
     if not isinstance(before, StoreError) or not isinstance(result, StoreError):
@@ -252,8 +251,3 @@ def _after(before: Result, result: Result) -> Result:
         outcome_unknown=before.outcome_unknown or result.outcome_unknown,
         attempts=before.attempts + result.attempts,
     )
-
-
-def _concerns_all(error: StoreError) -> bool:
-    """Return whether the next write would fail for the same reason, and cost the same time."""
-    return error.code not in CONFLICTS and (error.retryable or error.code in LASTING)

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cxone_idem.errors import StoreError
 from cxone_idem.protocol.store import Budget, ConditionalPut, PutResult
 from cxone_idem.stores.aws_client import BoundedClient, NoAnswerInTimeError
 from cxone_idem.stores.dynamodb_errors import (
-    LEAST_SECONDS,
+    Result,
     Source,
     as_store_error,
     date_seconds,
-    from_statement,
-    no_time_error,
-    read_item,
+    refusal,
 )
-from cxone_idem.stores.dynamodb_item import Layout
-
-Result = PutResult | StoreError
+from cxone_idem.stores.dynamodb_item import OPTIONAL_ATTRIBUTES, Layout
 
 logger = logging.getLogger("cxone_idem")
 
@@ -33,18 +29,8 @@ STATEMENTS_MAX = 25
 _OPERATION = "BatchExecuteStatement"
 # Roles and engines change: what a batch could not do is tried again after so long.
 _OFF_SECONDS = 300
-# Every attribute a record can have, so that an update leaves none of an older one behind.
-_OPTIONAL = ("claimed_at_ms", "done_at_ms", "origin", "fingerprint", "result")
 _REFUSALS = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
-_WITHOUT_PARTIQL = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "UnknownOperationException",
-        "ValidationError",
-        "ValidationException",
-    }
-)
+_WITHOUT_PARTIQL = re.compile("AccessDenied|UnknownOperation|Validation")
 
 
 class NoBatchesError(Exception):
@@ -71,18 +57,13 @@ class Batches:
     def put(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result | None]:
         """Write on each condition; None where only a PutItem can get a result.
 
-        A refused INSERT does not say which item refused it. So those are asked for, together, by an
-        UPDATE over their own versions: that is refused with the item that is stored, or carried out
-        where the write had landed before.
-
         Raises `NoBatchesError` if that cannot be done here, but single writes perhaps can.
         """
         results = self._send(puts, budget)
         unknown = [n for n, result in enumerate(results) if result is None]
         if len(unknown) > 1 and self._updates_return_items:
-            for n, result in zip(
-                unknown, self._ask([puts[n] for n in unknown], budget), strict=True
-            ):
+            asked = self._ask([puts[n] for n in unknown], budget)
+            for n, result in zip(unknown, asked, strict=True):
                 results[n] = result
         return results
 
@@ -102,6 +83,10 @@ class Batches:
         )
 
     def _ask(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result | None]:
+        """Ask for the items that refused an INSERT, by an UPDATE over the writes' own versions.
+
+        It is refused with the item that is stored, or carried out where the write had landed.
+        """
         over = [ConditionalPut(put.record, put.record.version) for put in puts]
         try:
             results = self._send(over, budget)
@@ -117,24 +102,18 @@ class Batches:
         ]
 
     def _send(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result | None]:
-        """Send one request; None is a refusal without its item.
-
-        Raises `NoBatchesError` if that cannot be done here, but single writes perhaps can.
-        """
-        left_seconds = budget.seconds_left()
-        if left_seconds < LEAST_SECONDS:
-            return [no_time_error(self._source) for _ in puts]
+        """Send one request; None is a refusal without its item."""
         table, layout, _ = self._source
+        left_seconds = budget.seconds_left()
+        statements = [_statement(table, layout, put) for put in puts]
         try:
             response = self._client.send(
-                "batch_execute_statement",
-                left_seconds,
-                Statements=[_statement(table, layout, put) for put in puts],
+                "batch_execute_statement", left_seconds, Statements=statements
             )
         except Exception as error:
             failure = as_store_error(error, self._source, self._client.attempts)
             known = isinstance(error, (BotoCoreError, NoAnswerInTimeError)) or (
-                isinstance(error, ClientError) and failure.code not in _WITHOUT_PARTIQL
+                isinstance(error, ClientError) and not _WITHOUT_PARTIQL.match(failure.code or "")
             )
             if known:
                 return [failure for _ in puts]
@@ -157,12 +136,10 @@ def _read_response(
             f"DynamoDB's answer has {count} responses, expected {len(puts)}; retrying helps if"
             " the endpoint is DynamoDB: check AWS_ENDPOINT_URL_DYNAMODB"
         )
-        unread = StoreError(problem, source.table, _OPERATION, outcome_unknown=True)
-        return [unread for _ in puts]
+        return [source.failure(problem, outcome_unknown=True) for _ in puts]
     date = date_seconds(response)
-    return [
-        _read_answer(put, answer, source, date) for put, answer in zip(puts, answers, strict=True)
-    ]
+    each = zip(puts, answers, strict=True)
+    return [_read_answer(put, answer, source, date) for put, answer in each]
 
 
 def _read_answer(
@@ -174,20 +151,8 @@ def _read_answer(
     if not isinstance(error, dict):
         error = {"Message": repr(error)}
     if error.get("Code") not in _REFUSALS:
-        return from_statement(error, source.table, _OPERATION)
-    return _refused(put, error, source, date)
-
-
-def _refused(
-    put: ConditionalPut, error: Mapping[str, Any], source: Source, date: int | None
-) -> Result | None:
-    if error.get("Item") is None:
-        return None
-    try:
-        existing = read_item(error["Item"], put.record.partition_key, source)
-    except StoreError as failure:
-        return failure
-    return PutResult(written=False, existing=existing, date_seconds=date)
+        return as_store_error(error, source)
+    return None if error.get("Item") is None else refusal(put, error, source, date)
 
 
 def _statement(table: str, layout: Layout, put: ConditionalPut) -> dict[str, Any]:
@@ -195,7 +160,9 @@ def _statement(table: str, layout: Layout, put: ConditionalPut) -> dict[str, Any
     if put.expected_version is None:
         return {"Statement": _insert(table, tuple(item)), "Parameters": list(item.values())}
     key = item.pop(layout.partition_key)
-    absent = tuple(name for name in (*_OPTIONAL, layout.ttl_attribute) if name not in item)
+    # An update leaves none of an older record's attributes behind.
+    optional = (*OPTIONAL_ATTRIBUTES, layout.ttl_attribute)
+    absent = tuple(name for name in optional if name not in item)
     return {
         "Statement": _update(table, layout.partition_key, tuple(item), absent),
         "Parameters": [*item.values(), key, {"S": put.expected_version}],

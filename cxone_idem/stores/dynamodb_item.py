@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple
 
@@ -11,26 +10,23 @@ from cxone_idem.record import NO_VERSION, Origin, Record, State
 Item = dict[str, Any]
 """Attribute name to typed value, as in `{"id": {"S": "…"}}`."""
 
-RESERVED_ATTRIBUTES = frozenset(
-    {
-        "state",
-        "version",
-        "generation",
-        "lease_until_ms",
-        "claimed_at_ms",
-        "done_at_ms",
-        "origin",
-        "fingerprint",
-        "result",
-    }
+
+# The fields of a record and of an origin that are stored under their own names, and their types.
+_REQUIRED = (("version", "S"), ("generation", "N"), ("lease_until_ms", "N"))
+_OPTIONAL = (("claimed_at_ms", "N"), ("done_at_ms", "N"), ("fingerprint", "S"), ("result", "S"))
+_ORIGIN = tuple(
+    (field.name, "N" if field.name in {"receive_count", "sent_at_ms"} else "S")
+    for field in fields(Origin)
 )
+_RECORD = _REQUIRED + _OPTIONAL
+_EXPECTED = {"S": "a non-empty string", "N": "a number"}
+
+OPTIONAL_ATTRIBUTES = (*(name for name, _ in _OPTIONAL), "origin")
+RESERVED_ATTRIBUTES = frozenset({"state", "origin", *(name for name, _ in _RECORD)})
 """The attribute names a table's partition key and TTL attribute must not have."""
 
 _AT_WORK = frozenset({"INPROGRESS", "IN_PROGRESS"})
 """A `status` that some libraries (Powertools among them) write before the work is done."""
-
-_ORIGIN_FIELDS = tuple(field.name for field in fields(Origin))
-_ORIGIN_NUMBERS = frozenset({"receive_count", "sent_at_ms"})
 
 
 class ForeignItemError(Exception):
@@ -44,57 +40,48 @@ class Layout(NamedTuple):
     ttl_attribute: str = "expires_at"
 
     def to_item(self, record: Record) -> Item:
-        """Return the whole item that stands for `record`; what is None is left out."""
+        """Return the whole item of `record`; what is None is left out."""
         item: Item = {
             self.partition_key: {"S": record.partition_key},
             "state": {"S": record.state.value},
-            "version": {"S": record.version},
-            "generation": {"N": str(record.generation)},
-            "lease_until_ms": {"N": str(record.lease_until_ms)},
         }
-        _add_number(item, self.ttl_attribute, record.expires_at)
-        _add_number(item, "claimed_at_ms", record.claimed_at_ms)
-        _add_number(item, "done_at_ms", record.done_at_ms)
-        origin = _origin_to_map(record.origin)
+        _write(record, _RECORD, item)
+        if record.expires_at is not None:
+            item[self.ttl_attribute] = {"N": str(record.expires_at)}
+        origin: Item = {}
+        _write(record.origin, _ORIGIN, origin)
         if origin:
             item["origin"] = {"M": origin}
-        if record.fingerprint is not None:
-            item["fingerprint"] = {"S": record.fingerprint}
-        if record.result is not None:
-            item["result"] = {"S": record.result}
         return item
 
-    def to_record(self, item: Mapping[str, Any]) -> Record:
-        """Return the record an item stands for; raise `ForeignItemError` if it stands for none.
+    def to_record(self, item: Item) -> Record:
+        """Return the record of an item; raise `ForeignItemError` if it has none.
 
         An item without `state` is the marker a check-then-insert consumer wrote: done, and past
         its retention only if its TTL attribute is a number that says so.
         """
-        partition_key = _text(item, self.partition_key)
+        partition_key = _required(item, self.partition_key, "S")
+        expires_at = _read(item, self.ttl_attribute, "N")
         if "state" not in item:
             _check_marker(item)
-            return _marker(partition_key, item.get(self.ttl_attribute))
-        try:
-            state = State(_text(item, "state"))
-        except ValueError:
+            return Record(partition_key, State.DONE, NO_VERSION, 0, 0, expires_at)
+        state = _required(item, "state", "S")
+        if state not in State.__members__:
             message = f"attribute 'state' is none of {', '.join(State.__members__)}"
-            raise ForeignItemError(message) from None
+            raise ForeignItemError(message)
+        # The origin is evidence for people and decides nothing: what can be read is enough.
+        origin = _member(item.get("origin"), "M")
         return Record(
             partition_key=partition_key,
-            state=state,
-            version=_text(item, "version"),
-            generation=_required_number(item, "generation"),
-            lease_until_ms=_required_number(item, "lease_until_ms"),
-            expires_at=_number(item.get(self.ttl_attribute)),
-            claimed_at_ms=_number(item.get("claimed_at_ms")),
-            done_at_ms=_number(item.get("done_at_ms")),
-            origin=_origin_from_map(item.get("origin")),
-            fingerprint=_optional_text(item.get("fingerprint")),
-            result=_optional_text(item.get("result")),
+            state=State(state),
+            expires_at=expires_at,
+            origin=Origin(**{name: _read(origin, name, type_) for name, type_ in _ORIGIN}),
+            **{name: _required(item, name, type_) for name, type_ in _REQUIRED},
+            **{name: _read(item, name, type_) for name, type_ in _OPTIONAL},
         )
 
 
-def _check_marker(item: Mapping[str, Any]) -> None:
+def _check_marker(item: Item) -> None:
     """Raise if an item without `state` does not say that the work is done."""
     if "version" in item:
         message = "it has the attribute 'version' but no 'state'"
@@ -106,79 +93,35 @@ def _check_marker(item: Mapping[str, Any]) -> None:
         raise ForeignItemError(message)
 
 
-def _marker(partition_key: str, ttl: Any) -> Record:
-    return Record(
-        partition_key=partition_key,
-        state=State.DONE,
-        version=NO_VERSION,
-        generation=0,
-        lease_until_ms=0,
-        expires_at=_number(ttl),
-    )
-
-
-def _origin_to_map(origin: Origin) -> Item:
-    typed: Item = {}
-    for name in _ORIGIN_FIELDS:
-        value = getattr(origin, name)
+# A loop: as a comprehension it takes twice as long, and every write goes through it.
+def _write(source: Record | Origin, attributes: tuple[tuple[str, str], ...], item: Item) -> None:
+    for name, type_ in attributes:
+        value = getattr(source, name)
         if value is not None:
-            typed[name] = {"N" if name in _ORIGIN_NUMBERS else "S": str(value)}
-    return typed
+            item[name] = {type_: str(value)}
 
 
-def _origin_from_map(attribute: Any) -> Origin:
-    """Read what can be read: the origin is evidence for people and decides nothing."""
-    members = _member(attribute, "M")
-    known: dict[str, Any] = {}
-    for name in _ORIGIN_FIELDS:
-        typed = _member(members, name)
-        if name in _ORIGIN_NUMBERS:
-            known[name] = _number(typed)
-        else:
-            known[name] = _optional_text(typed)
-    return Origin(**known)
-
-
-def _add_number(item: Item, name: str, value: int | None) -> None:
-    if value is not None:
-        item[name] = {"N": str(value)}
-
-
-def _text(item: Mapping[str, Any], name: str) -> str:
-    value = _member(item.get(name), "S")
-    if not isinstance(value, str) or not value:
-        message = f"attribute {name!r} is not a non-empty string"
+def _required(item: Item, name: str, type_: str) -> Any:
+    value = _read(item, name, type_)
+    if value is None or value == "":
+        message = f"attribute {name!r} is not {_EXPECTED[type_]}"
         raise ForeignItemError(message)
     return value
 
 
-def _optional_text(attribute: Any) -> str | None:
-    text = _member(attribute, "S")
-    return text if isinstance(text, str) else None
-
-
-def _required_number(item: Mapping[str, Any], name: str) -> int:
-    value = _number(item.get(name))
-    if value is None:
-        message = f"attribute {name!r} is not a number"
-        raise ForeignItemError(message)
-    return value
-
-
-def _number(attribute: Any) -> int | None:
-    text = _member(attribute, "N")
+def _read(item: Any, name: str, type_: str) -> Any:
+    """Return the text or the number of an attribute; None if it is of another type."""
+    text = _member(_member(item, name), type_)
     if not isinstance(text, str):
         return None
-    try:
-        return int(text)
-    except ValueError:
-        return _rounded_down(text)
+    return _whole(text) if type_ == "N" else text
 
 
-def _rounded_down(text: str) -> int | None:
-    """Return the whole part of a number such as `1.5` or `1E+20`."""
+def _whole(text: str) -> int | None:
+    """Return the whole part of a number such as `1`, `1.5` or `1E+20`; None if it is none."""
     try:
-        return int(float(text))
+        # Not all by `float`, which has 53 bits.
+        return int(text) if text.lstrip("-").isdigit() else int(float(text))
     except (ValueError, OverflowError):
         return None
 

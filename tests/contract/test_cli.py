@@ -20,7 +20,8 @@ from cxone_idem.cli.output import Exit, describe, duration, format_time, print_j
 from cxone_idem.record import NO_VERSION, Origin, Record, State
 from cxone_idem.setting import variable
 from cxone_idem.stores.dynamodb_admin import RecordReader
-from cxone_idem.stores.dynamodb_errors import from_response
+from cxone_idem.stores.dynamodb_errors import Source, as_store_error
+from cxone_idem.stores.dynamodb_item import Layout
 from tests.support.command import Said, run
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def test_a_look_misses_no_write(items: Any) -> None:
 def test_reading_is_allowed_by_its_own_permission() -> None:
     """Who may not read is told which action to allow."""
     denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetItem")
-    assert "allow dynamodb:GetItem" in str(from_response(denied, "t", "GetItem"))
+    assert "allow dynamodb:GetItem" in str(as_store_error(denied, Source("t", Layout(), "GetItem")))
 
 
 # -- a record in words

@@ -61,7 +61,7 @@ GATE = Gate()
 
 
 def answer_simulation(params: dict[str, Any], **_: object) -> tuple[Any, dict[str, Any]] | None:
-    """PutResult IAM's policy simulation, which moto does not have, from moto's roles."""
+    """Answer IAM's policy simulation, which moto does not have, from moto's roles."""
     if "amazonaws.com" not in params["url"]:
         return None
     denied = GATE.allowed is not None and "iam:SimulatePrincipalPolicy" not in GATE.allowed
@@ -161,6 +161,7 @@ def test_a_healthy_pipeline_has_no_finding(cloud: Cloud, doctor: Callable[..., S
         "receive-count",
         "retention",
         "rule-state",
+        "rules",
         "sdk-timeouts",
         "settings",
         "table-key",

@@ -16,6 +16,7 @@ DOCUMENTS = {"README.md": README} | {
 NAMES = {
     "async",
     "containers",
+    "durable_dispatch",
     "eventbridge_direct",
     "infrastructure",
     "migration",
@@ -72,7 +73,7 @@ def test_a_guide_is_one_short_way(name: str) -> None:
 
 
 def test_readmes_table_links_every_guide() -> None:
-    """All ten, and nothing that is no guide."""
+    """All eleven, and nothing that is no guide."""
     linked = re.findall(r"\]\(examples/(\w+)/README\.md\)", sections()["Guides"])
     assert sorted(linked) == sorted(GUIDES) == sorted(NAMES)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import venv
@@ -27,7 +28,7 @@ LAYERS = [
     {"claims", "doctor"},
     {"sqs"},
     {"deduplicator"},
-    {"aio", "decorator", "cli", "testing", "__init__", "__main__"},
+    {"aio", "decorator", "sns", "cli", "testing", "__init__", "__main__"},
 ]
 
 # The only ones that import the AWS SDK.
@@ -114,6 +115,13 @@ def test_a_unit_test_is_named_for_its_module(test: str) -> None:
     assert (PACKAGE / path.parent / path.name.removeprefix("test_")).is_file()
 
 
+def test_a_deduplicator_shows_its_verbs_and_nothing_else() -> None:
+    """What it is made of is on the object, not on the class."""
+    shown = {name for name in dir(cxone_idem.Deduplicator) if not name.startswith("_")}
+    verbs = {"claim", "complete", "release", "extend", "forget"}
+    assert shown == verbs | {"from_environ", "process_batch"}
+
+
 def imports_of(module: Path) -> set[str]:
     """Return the modules of this package that a module imports, for types too."""
     found: set[str] = set()
@@ -151,6 +159,26 @@ def test_the_protocol_is_pure(module: str) -> None:
         for alias in node.names
     }
     assert not names & {"time", "os", "socket", "random", "logging", "uuid", "datetime"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_docstring_begins_with_a_noun_or_an_imperative(module: str) -> None:
+    """Not with a relative clause; and no word is used that is this project's alone."""
+    text = MODULES[module].read_text()
+    clauses = re.findall(r'"""(?:What|Whether|Which|Has|Whoever|Until|How|Word that|Tell) .*', text)
+    assert clauses == []
+    riddles = re.findall(
+        r"\b(?:mends?|mended|doers|fates?|tally|beside|told)\b", text, re.IGNORECASE
+    )
+    assert riddles == []
+
+
+def test_no_file_is_a_splinter_or_two_nouns() -> None:
+    """Each has 30 to 270 lines, but for the faces of folders and the one long story."""
+    for name, path in MODULES.items():
+        lines = len(path.read_text().splitlines())
+        if not name.endswith(("__init__", "__main__")) and name != "claims.manager":
+            assert 30 <= lines <= 270, f"{name} has {lines} lines"
 
 
 def test_no_two_modules_import_each_other() -> None:

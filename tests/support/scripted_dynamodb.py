@@ -16,14 +16,14 @@ SILENCE = object()
 
 
 def well(operation: str, request: dict[str, Any]) -> Any:
-    """PutResult that everything was written."""
+    """Answer that everything was written."""
     if operation == "BatchExecuteStatement":
         return 200, {"Responses": [{} for _ in request["Statements"]]}
     return 200, {}
 
 
 def throttled(operation: str, request: dict[str, Any]) -> Any:
-    """PutResult as a table without capacity does: a batch in an HTTP 200, a PutItem by an error."""
+    """Answer as a table without capacity does: a batch in an HTTP 200, a PutItem by an error."""
     if operation == "BatchExecuteStatement":
         error = {"Code": "ThrottlingError", "Message": "slow down"}
         return 200, {"Responses": [{"Error": error} for _ in request["Statements"]]}

@@ -14,7 +14,7 @@ ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY = "allowed", "explicitDeny", "implicitDeny
 
 
 def simulate_on_moto(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """PutResult a SimulatePrincipalPolicy request from the roles in moto's account."""
+    """Answer a SimulatePrincipalPolicy request from the roles in moto's account."""
     arn = parameters["PolicySourceArn"]
     backend = iam_backends[arn.split(":")[4]]["aws"]
     role = backend.get_role(arn.rpartition("/")[2])

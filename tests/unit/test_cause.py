@@ -102,7 +102,7 @@ def test_every_cause_that_origins_can_show_is_found() -> None:
 
 def test_readmes_table_of_causes_is_the_codes() -> None:
     """Name, evidence and advice are the same in README and in the code."""
-    rows = [f"| `{cause.value}` | {cause.told_by} | {cause.advice} |" for cause in Cause]
+    rows = [f"| `{cause.value}` | {cause.evidence} | {cause.advice} |" for cause in Cause]
     lines = sections()["Why was this a duplicate?"].splitlines()
     assert [line for line in lines if line.startswith("| `")] == rows
 

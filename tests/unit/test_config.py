@@ -180,3 +180,31 @@ def test_values_given_in_code_are_checked_too(wrong: dict[str, Any]) -> None:
     """A wrong argument is the same clear error as a wrong variable."""
     with pytest.raises(ConfigError, match="CXONE_IDEM_"):
         Config(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("NAMSPACE", "NAMESPACE"),
+        ("LEASE", "LEASE_SECONDS"),
+        ("TABLE_NAME", "TABLE"),
+        ("DISABLE", "DISABLED"),
+        ("MAX_WORKER", "MAX_WORKERS"),
+        ("TTL", "TTL_ATTRIBUTE"),
+    ],
+)
+def test_a_near_miss_of_a_setting_is_an_error(name: str, meant: str) -> None:
+    """A typo must not leave a default in place unseen; the message names what was meant."""
+    with pytest.raises(ConfigError, match=f"CXONE_IDEM_{name} is not .* CXONE_IDEM_{meant} is"):
+        Config.from_environ({f"CXONE_IDEM_{name}": "1"})
+
+
+@pytest.mark.parametrize("name", ["SHADOW_MODE", "DECODE", "FUTURE_SETTING", "POLLERS"])
+def test_a_setting_of_another_version_is_a_warning(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A rollback to this version must not stop the whole function."""
+    assert Config.from_environ({f"CXONE_IDEM_{name}": "1"}) == Config()
+    (entry,) = caplog.records
+    assert entry.levelname == "WARNING"
+    assert f"CXONE_IDEM_{name} is no setting of this version" in entry.getMessage()

@@ -256,6 +256,54 @@ def test_a_big_batch_works_in_chunks() -> None:
     assert [len(states) for states in claims] == [25] * 8
 
 
+def test_the_next_chunk_is_claimed_while_this_one_is_worked_on() -> None:
+    """No handler waits for a request that could be made while another handler runs."""
+    store = GroupStore()
+    next_is_claimed = Event()
+    store.before_group = lambda writes: (
+        next_is_claimed.set() if writes[0].record.partition_key == "key-25" else None
+    )
+    waited: list[bool] = []
+
+    def handler(_: Any) -> None:
+        if not waited:
+            waited.append(next_is_claimed.wait(PATIENCE_SECONDS))
+
+    keys = [f"key-{number}" for number in range(40)]
+    assert failed(Deduplicator(store).process_batch(batch_of(*keys), handler)) == []
+    assert waited == [True]
+
+
+def test_a_key_of_two_chunks_is_claimed_once() -> None:
+    """The later message is a duplicate of the same batch, and no claim is made ahead for it."""
+    store = GroupStore()
+    claimed: list[str] = []
+    store.before_group = lambda writes: claimed.extend(
+        write.record.partition_key for write in writes if write.record.state is State.IN_PROGRESS
+    )
+    outcomes: list[Outcome] = []
+    keys = [*(f"key-{number}" for number in range(25)), "key-0", "other", "another"]
+    deduplicator = Deduplicator(store, on_outcome=outcomes.append)
+    assert failed(deduplicator.process_batch(batch_of(*keys), lambda _: None)) == []
+    assert claimed.count("key-0") == 1
+    assert outcomes[25].status is MessageStatus.SAME_BATCH
+
+
+@pytest.mark.parametrize("max_workers", [1, 2])
+def test_an_interrupted_chunk_releases_the_claims_of_the_next(max_workers: int) -> None:
+    """No lease of a message that was never started is left behind."""
+    store = GroupStore()
+
+    def stop(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    keys = [f"key-{number}" for number in range(60)]
+    with pytest.raises(KeyboardInterrupt):
+        Deduplicator(store).process_batch(batch_of(*keys), stop, max_workers=max_workers)
+    elsewhere = Deduplicator(store)
+    assert all(elsewhere.claim(key) for key in keys)
+
+
 def test_workers_run_side_by_side() -> None:
     """With four workers four handlers are at work at once."""
     together = Barrier(4, timeout=PATIENCE_SECONDS)

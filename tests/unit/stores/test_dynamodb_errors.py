@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionClosedError
 
 from cxone_idem import Config, ConfigError, Deduplicator, DynamoDBStore, StoreError
 from cxone_idem.doctor.account import Account
-from cxone_idem.doctor.facts import Unread
+from cxone_idem.doctor.check import UnreadError
 from cxone_idem.record import Record, State
 from cxone_idem.runtime import Runtime
 from cxone_idem.sqs.queue import create_sqs_client
@@ -136,7 +136,8 @@ def test_aws_region_names_the_region_as_in_other_sdks(monkeypatch: pytest.Monkey
     clients = [create_client(), create_sqs_client(attempts=1, answer_seconds=1)]
     account = Account()
     assert [client.meta.region_name for client in clients] == ["eu-central-1"] * 2
-    assert isinstance(account.ask_once("sts", "get_caller_identity", odd=1), Unread)
+    with pytest.raises(UnreadError, match="odd"):
+        account.ask("sts", "get_caller_identity", odd=1)
 
 
 @pytest.mark.parametrize(

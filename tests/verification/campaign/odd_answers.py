@@ -24,7 +24,7 @@ class Response(NamedTuple):
 
 
 def answer(fault: str, body: bytes, execute: Execute, draw: random.Random) -> tuple[Response, bool]:
-    """PutResult a batch with a fault; the second value says whether that took effect."""
+    """Answer a batch with a fault; the second value says whether that took effect."""
     if fault == "statements throttled":
         return _failing_some(_THROTTLED, body, execute, draw), True
     if fault == "unspecified error" and draw.random() < 0.5:

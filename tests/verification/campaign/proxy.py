@@ -68,7 +68,7 @@ class Proxy(BaseHTTPRequestHandler):
         """Say nothing: the faults are counted."""
 
     def _pass_on(self, body: bytes, fault: str, *, is_batch: bool) -> bool:
-        """PutResult the request; tell whether the fault took effect."""
+        """Answer the request; tell whether the fault took effect."""
         if fault in {"server error", "outage"}:
             self._refuse(500, "InternalServerError")
         elif fault == "throttled for a while" and is_batch:

@@ -4,61 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.verification.model.program_state import NAME_MARK, shape_of
+from tests.verification.model.image import NAME_MARK, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from cxone_idem.protocol.store import PutResult
     from cxone_idem.record import Record
-    from tests.verification.model.process import Event, Input, Paused, Program, Request
-    from tests.verification.model.world import Budget, World
-
-
-class Node:
-    """A process at a stop. Every process that has the same in mind is the same node."""
-
-    __slots__ = ("inputs", "names", "number", "requests", "stop")
-
-    def __init__(self, inputs: tuple[Input, ...], paused: Paused, number: int) -> None:
-        self.inputs = inputs
-        self.stop = paused.stop
-        self.requests = paused.requests
-        self.names = paused.names
-        self.number = number
-
-
-class Nodes:
-    """All nodes met so far, and where each input leads from each."""
-
-    def __init__(self, program: Program, *, merge: bool = True) -> None:
-        self._program = program
-        self._merge = merge
-        self._known: dict[tuple[Any, ...], Node] = {}
-        self._numbers: dict[Any, int] = {}
-        self._steps: dict[tuple[int, Input], tuple[Node, tuple[Event, ...]]] = {}
-        self.born = self._run(())[0]
-
-    def __len__(self) -> int:
-        """Return how many nodes were met."""
-        return len(self._known)
-
-    def step(self, node: Node, told: Input) -> tuple[Node, tuple[Event, ...]]:
-        """Return where a process goes when it is told something, and what it does on the way."""
-        found = self._steps.get((id(node), told))
-        if found is None:
-            found = self._run((*node.inputs, told))
-            self._steps[id(node), told] = found
-        return found
-
-    def _run(self, inputs: tuple[Input, ...]) -> tuple[Node, tuple[Event, ...]]:
-        paused = self._program.run(inputs)
-        shape = paused.shape if self._merge else inputs
-        number = self._numbers.setdefault(shape, len(self._numbers))
-        node = self._known.get((number, paused.names))
-        if node is None:
-            node = self._known[number, paused.names] = Node(inputs, paused, number)
-        return node, paused.events
+    from tests.verification.model.process import Node, Request
+    from tests.verification.model.worlds import Budget, World
 
 
 class Stake(NamedTuple):
@@ -97,7 +51,7 @@ class Worker(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """What stands under one key, and what the world knows of its work."""
+    """What is stored under one key, and what the world knows of its work."""
 
     record: Record | None = None
     finished: bool = False
@@ -133,41 +87,34 @@ class State(NamedTuple):
         """Return this state with one less left of something."""
         return self._replace(left=self.left._replace(**{name: getattr(self.left, name) - 1}))
 
-    def live_names(self) -> set[str]:
-        """Return all versions and deliveries that somebody could still compare something with."""
-        live: set[str] = set()
-        for ledger in self.ledgers:
-            live.update(shape_of(ledger.record)[1])
-        for worker in self.workers:
-            live.update(worker.node.names, shape_of(worker.answers)[1])
-            live.update(stake.delivery for stake in worker.stakes)
-        for ghost in self.ghosts:
-            live.update(shape_of(ghost[1])[1])
-        return live
+    def read(self) -> tuple[list[Any], list[str]]:
+        """Return all that this state is without its names, and the names, in one order."""
+        things: list[Any] = [self.now_ms, self.left, self.slowest_ms, len(self.ghosts)]
+        names: list[str] = []
+        for record, *known in self.ledgers:
+            number, found = shape_of(record)
+            things += (number, *known)
+            names += found
+        for sent_ms, request in self.ghosts:
+            number, found = shape_of(request)
+            things += (sent_ms, number)
+            names += found
+        for part, found in sorted([_part(worker, self.now_ms) for worker in self.workers]):
+            things.append(part)
+            names += found
+        return things, names
 
     def key(self) -> tuple[Any, ...]:
         """Return what is the same for all states that differ in names or order of workers alone."""
-        things: list[Any] = [self.now_ms, self.left]
-        names: list[str] = []
-        for ledger in self.ledgers:
-            number, found = shape_of(ledger.record)
-            things += (number, *ledger[1:])
-            names += found
-        for _, value in self.ghosts:
-            number, found = shape_of(value)
-            things.append(number)
-            names += found
-        things += (self.slowest_ms, *(ghost[0] for ghost in self.ghosts))
-        for part, found in sorted(_part(worker, self.now_ms) for worker in self.workers):
-            things.append(part)
-            names += found
-        return (*things, *_renamed(names))
+        things, names = self.read()
+        numbers: dict[str, int] = {}
+        return (*things, *[numbers.setdefault(name, len(numbers)) for name in names])
 
 
-def first_state(world: World, nodes: Nodes) -> State:
+def first_state(world: World, born: Node) -> State:
     """Return the moment before anything happened."""
     stakes = (Stake(),) * world.keys
-    workers = tuple(Worker(nodes.born, clock_ms, stakes) for clock_ms in world.clocks_ms)
+    workers = tuple(Worker(born, clock_ms, stakes) for clock_ms in world.clocks_ms)
     return State(world.start_ms, (Ledger(),) * world.keys, workers, world.budget)
 
 
@@ -180,15 +127,12 @@ def fresh_name(kind: str, live: Iterable[str]) -> str:
 
 
 def _part(worker: Worker, now_ms: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    number, names = shape_of(worker.answers)
-    part = [worker.node.number, worker.clock_ms, worker.sent_ms, number, worker.retried]
-    for stake in worker.stakes:
+    node, clock_ms, stakes, answers, sent_ms, retried = worker
+    number, names = shape_of(answers)
+    part = [node.number, clock_ms, sent_ms, number, retried]
+    deliveries = []
+    for delivery, until_ms, excused in stakes:
         # A promise that is over promises nothing, whenever it ended.
-        part += (stake.excused, max(0, stake.until_ms - now_ms))
-    deliveries = (stake.delivery for stake in worker.stakes)
-    return tuple(part), (*deliveries, *worker.node.names, *names)
-
-
-def _renamed(names: Sequence[str]) -> list[int]:
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(name, len(numbers)) for name in names]
+        part += (excused, max(0, until_ms - now_ms))
+        deliveries.append(delivery)
+    return tuple(part), (*deliveries, *node.names, *names)
