@@ -46,8 +46,9 @@ lint: $(VENV)/.ready ## ruff, check and format
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types: $(VENV)/.ready ## mypy, strict
+types: $(VENV)/.ready ## mypy, strict; and pyright, strict, on what users see
 	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 pythons: $(MINISTACK) $(LAMBDA_RIE) $(JUDGE) ## the tests on every Python from 3.10 to 3.14 that this machine has
 	@for version in 3.10 3.11 3.12 3.13 3.14; do \

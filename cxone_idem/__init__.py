@@ -5,7 +5,6 @@ The functions here work on one `Deduplicator`, made from the environment when fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.cause import Cause
@@ -27,8 +26,10 @@ from cxone_idem.errors import (
     StoreError,
 )
 from cxone_idem.record import Origin
-from cxone_idem.sqs.batch import BatchResponse, Envelope
+from cxone_idem.sqs.batch import BatchResponse, Event, ProcessEvent
+from cxone_idem.sqs.message import Message, current_message
 from cxone_idem.sqs.outcome import MessageStatus, Outcome
+from cxone_idem.sqs.reading import Decode
 from cxone_idem.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyDone",
     "AttemptsExhaustedError",
+    "BatchResponse",
     "Cause",
     "ClaimLostError",
     "Claimed",
@@ -49,7 +51,9 @@ __all__ = [
     "IdemError",
     "InProgressError",
     "KeyMissingError",
+    "LambdaContext",
     "MemoryStore",
+    "Message",
     "MessageStatus",
     "Origin",
     "Outcome",
@@ -58,6 +62,7 @@ __all__ = [
     "claim",
     "complete",
     "current_claim",
+    "current_message",
     "extend",
     "forget",
     "once",
@@ -101,14 +106,15 @@ def forget(key: str) -> None:
 
 def process_batch(
     event: Any,
-    process_event: Callable[[Envelope], object],
+    process_event: ProcessEvent[Event],
     *,
     context: LambdaContext | None = None,
     max_workers: int | None = None,
+    decode: Decode | None = None,
 ) -> BatchResponse:
     """Run `process_event` once per key over an SQS batch; see `Deduplicator.process_batch`."""
     return default_deduplicator().process_batch(
-        event, process_event, context=context, max_workers=max_workers
+        event, process_event, context=context, max_workers=max_workers, decode=decode
     )
 
 

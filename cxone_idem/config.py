@@ -66,7 +66,7 @@ class Config:
     key: str = setting(
         DEFAULT_KEY,
         "JMESPath over the event that finds its key; by default `id` counts only in an EventBridge"
-        " event",
+        " event; `sqs` in it is the SQS record",
         _check_key,
     )
     fingerprint: str = setting(

@@ -22,11 +22,12 @@ from cxone_idem.protocol.claim_attempt import ClaimRequest
 from cxone_idem.protocol.store import Store
 from cxone_idem.record import Origin
 from cxone_idem.runtime import SYSTEM, Runtime
-from cxone_idem.sqs.batch import BatchProcessor, BatchResponse, Envelope, batch_response
+from cxone_idem.sqs.batch import BatchProcessor, BatchResponse, Event, ProcessEvent, batch_response
 from cxone_idem.sqs.outcome import Outcome
+from cxone_idem.sqs.reading import Decode
 from cxone_idem.stores.memory import NullStore
 
-Make = Callable[[Callable[[Outcome], object] | None], "Deduplicator"]
+Make = Callable[[Callable[[Outcome], object] | None, Decode | None], "Deduplicator"]
 
 logger = logging.getLogger("cxone_idem")
 
@@ -37,19 +38,21 @@ class Deduplicator:
     On Lambda make it outside the handler: its connection then serves every invocation.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a process sets once, each by its name
         self,
         store: Store,
         config: Config | None = None,
         *,
         on_outcome: Callable[[Outcome], object] | None = None,
+        decode: Decode | None = None,
         now: Callable[[], float] | None = None,
         runtime: Runtime = SYSTEM,
     ) -> None:
         """Work on `store`. `on_outcome` is called once for each message of a settled batch.
 
-        It can change no outcome: what it raises is logged. `runtime` is for tests, and `now` (epoch
-        seconds) is short for a runtime with that clock.
+        It can change no outcome: what it raises is logged. `decode` finds the event of a message
+        whose body is not the event itself, as `process_batch` says. `runtime` is for tests, and
+        `now` (epoch seconds) is short for a runtime with that clock.
         """
         self.config = Config() if config is None else config
         if now is not None:
@@ -58,7 +61,7 @@ class Deduplicator:
             logger.warning("CXONE_IDEM_DISABLED is set: every event runs, duplicates included")
             store = NullStore()
         self.claims = ClaimManager(store, self.config, runtime)
-        self.batches = BatchProcessor(self.claims, on_outcome, runtime)
+        self.batches = BatchProcessor(self.claims, on_outcome, runtime, decode)
 
     @classmethod
     def from_environ(
@@ -67,6 +70,7 @@ class Deduplicator:
         *,
         client: Any = None,
         on_outcome: Callable[[Outcome], object] | None = None,
+        decode: Decode | None = None,
     ) -> Deduplicator:
         """Make a deduplicator on DynamoDB as the `CXONE_IDEM_*` variables say.
 
@@ -78,9 +82,10 @@ class Deduplicator:
         Raises `ConfigError`, which lists every wrong variable.
         """
         if _process.make is not None:
-            return _process.make(on_outcome)
+            return _process.make(on_outcome, decode)
         config = Config.from_environ(environ)
-        deduplicator = cls(_store(config, client), config, on_outcome=on_outcome)
+        store = _store(config, client)
+        deduplicator = cls(store, config, on_outcome=on_outcome, decode=decode)
         deduplicator.batches.prepare()
         return deduplicator
 
@@ -139,10 +144,11 @@ class Deduplicator:
     def process_batch(
         self,
         event: Any,
-        process_event: Callable[[Envelope], object],
+        process_event: ProcessEvent[Event],
         *,
         context: LambdaContext | None = None,
         max_workers: int | None = None,
+        decode: Decode | None = None,
     ) -> BatchResponse:
         """Run `process_event` once per key over the messages of a Lambda event from SQS.
 
@@ -151,6 +157,11 @@ class Deduplicator:
         leases end with the invocation and no message is started too late. With `max_workers` (by
         default `CXONE_IDEM_MAX_WORKERS`, 1) a thread-safe `process_event` runs in that many
         threads; messages of one FIFO group or one key never run side by side.
+
+        `decode` (by default the deduplicator's own) takes a message's record as Lambda delivers it,
+        and returns its event, or better the event's JSON, which keeps every digit of its numbers:
+        `cxone_idem.sns.decode` for SNS, yours for base64, gzip or a pointer to S3. If it raises,
+        its message fails; the log has only the error's type, as its text may quote the payload.
 
         A message fails, and nothing else happens to it, if its handler raises, if it yields no key,
         if its key is in progress elsewhere or if the store cannot say. Raises `IdemError` if
@@ -161,7 +172,9 @@ class Deduplicator:
         """
         invocation = Invocation(context)
         return batch_response(
-            self.batches.settle(event, process_event, invocation, max_workers=max_workers)
+            self.batches.settle(
+                event, process_event, invocation, max_workers=max_workers, decode=decode
+            )
         )
 
     def _claim(self, key_or_claim: str | Claimed) -> Claimed:
@@ -201,7 +214,7 @@ def replaced_by(make: Make) -> Iterator[None]:
     """Have `make` make the process's deduplicator and every `from_environ` in this block."""
     with _process.lock:
         before = _process.default, _process.make
-        _process.default, _process.make = make(None), make
+        _process.default, _process.make = make(None, None), make
     try:
         yield
     finally:

@@ -29,9 +29,10 @@ from cxone_idem.errors import IdemError, InProgressError
 from cxone_idem.events.handler import check_handler
 from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Origin, Record
-from cxone_idem.sqs.batch import BatchResponse, Envelope
+from cxone_idem.sqs.batch import BatchResponse, Event, ProcessEvent
 from cxone_idem.sqs.item import BatchStoppedError
 from cxone_idem.sqs.outcome import Outcome
+from cxone_idem.sqs.reading import Decode
 from cxone_idem.text import quoted
 
 if TYPE_CHECKING:
@@ -124,12 +125,15 @@ class AsyncDeduplicator:
         *,
         client: Any = None,
         on_outcome: Callable[[Outcome], object] | None = None,
+        decode: Decode | None = None,
     ) -> AsyncDeduplicator:
         """Make one on DynamoDB as the `CXONE_IDEM_*` variables say; see `Deduplicator`.
 
-        `on_outcome` is called in the thread of its batch, not on the loop.
+        `on_outcome` and `decode` are called in the thread of a batch, not on the loop.
         """
-        return cls(Deduplicator.from_environ(environ, client=client, on_outcome=on_outcome))
+        return cls(
+            Deduplicator.from_environ(environ, client=client, on_outcome=on_outcome, decode=decode)
+        )
 
     async def claim(
         self,
@@ -182,10 +186,11 @@ class AsyncDeduplicator:
     async def process_batch(
         self,
         event: Any,
-        process_event: Callable[[Envelope], object],
+        process_event: ProcessEvent[Event],
         *,
         context: LambdaContext | None = None,
         max_workers: int | None = None,
+        decode: Decode | None = None,
     ) -> BatchResponse:
         """Run `async def process_event` once per key over an SQS batch, on this loop.
 
@@ -202,6 +207,7 @@ class AsyncDeduplicator:
             handlers,
             context=context,
             max_workers=max_workers,
+            decode=decode,
         )
         try:
             return await outlast(_start_thread, process, cancel=handlers.stop)

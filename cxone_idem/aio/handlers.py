@@ -19,7 +19,7 @@ class Handlers:
     Call it with an event, in a thread of the batch, to have the handler do its work on the loop.
     """
 
-    def __init__(self, process_event: Callable[[Envelope], object]) -> None:
+    def __init__(self, process_event: Callable[[Any], object]) -> None:
         self.__wrapped__ = process_event  # whose name a batch goes by
         self._process_event = process_event
         self._loop = asyncio.get_running_loop()

@@ -22,9 +22,11 @@ _ANSWER_SECONDS = 0.3
 
 
 class LambdaContext(Protocol):
-    """The part of Lambda's context object that this library uses."""
+    """The part of Lambda's context object that this library uses: Powertools' type fits it too."""
 
-    aws_request_id: str
+    @property
+    def aws_request_id(self) -> str:
+        """The id of the invocation."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until Lambda kills this invocation."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cxone_idem.cli.functions import decode_option
 from cxone_idem.cli.output import format_time, json_option, print_result, print_status
 from cxone_idem.config import Config
 from cxone_idem.sqs.dead_letters import DeadLetter, DeadLetters, Verdict
@@ -22,11 +23,12 @@ _DONE_BY = {Verdict.DROP: "dropped", Verdict.SEND_BACK: "sent back"}
 @click.option("--drop-done", is_flag=True, help="Delete the messages whose key is done.")
 @click.option("--send-back", is_flag=True, help="Send the others back, then delete them here.")
 @click.option("--to", metavar="NAME|URL", help="Where to [default: where each one came from].")
+@decode_option
 @click.option("--dry-run", is_flag=True, help="List only, whatever else is asked for.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def dead_letters(
-    queue: str, to: str | None, *, dry_run: bool, yes: bool, as_json: bool, **settle: bool
+    queue: str, to: str | None, *, dry_run: bool, yes: bool, as_json: bool, **settle: Any
 ) -> None:
     """List the messages of a dead-letter queue with the records of their keys.
 
@@ -36,7 +38,7 @@ def dead_letters(
     half way, nothing is lost; one that is there twice is deduplicated by its key.
 
     The messages' keys are looked up in the table and namespace of the settings: they must be those
-    of the consumer.
+    of the consumer, and so must --decode.
     """
     config = Config.from_environ()
     # A person waits, so a busy queue may take a few seconds.
@@ -52,9 +54,10 @@ def dead_letters(
     if verdicts and not yes:
         what = " and ".join(verdict.value for verdict in verdicts)
         click.confirm(f"Judge each message of {queue} afresh, and {what}?", abort=True, err=True)
+    walker = DeadLetters(opened, RecordReader(config), config, target, settle["decode"])
     letters: list[DeadLetter] = []
     try:
-        letters.extend(DeadLetters(opened, RecordReader(config), config, target).walk(*verdicts))
+        letters.extend(walker.walk(*verdicts))
     finally:  # what was settled is printed even if an error ends it
         data, rows = [_data(each) for each in letters], [_row(each) for each in letters]
         print_result(data, _COLUMNS, rows, as_json=as_json)

@@ -27,6 +27,9 @@ EVALUATION_ERRORS = (
     ValueError,
 )
 
+RECORD = "sqs"
+"""The name by which an expression asks for the SQS record around the event."""
+
 _PROJECTIONS = frozenset({"filter_projection", "flatten", "projection", "value_projection"})
 _PROJECTS = (
     "has a projection ([], [*], *, [?...] or a slice), which leaves out what is missing, so that"
@@ -72,6 +75,22 @@ _compiled = lru_cache(maxsize=16)(jmespath.compile)
 def search(expression: str, event: Any) -> Any:
     """Return what an expression finds in an event; raises one of `EVALUATION_ERRORS`."""
     return _compiled(expression).search(event, options=_OPTIONS)
+
+
+def with_record(event: Any, record: Any, expression: str) -> Any:
+    """Return the event as an expression sees it: with its SQS record as `sqs` if it asks for that.
+
+    An event that has a member of that name keeps it.
+    """
+    if RECORD not in expression or RECORD in event or not _names_record(expression):
+        return event
+    return {**event, RECORD: record}
+
+
+@lru_cache(maxsize=16)
+def _names_record(expression: str) -> bool:
+    nodes = _nodes(_compiled(expression).parsed)
+    return any(node["type"] == "field" and node["value"] == RECORD for node in nodes)
 
 
 @lru_cache(maxsize=16)

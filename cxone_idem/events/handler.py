@@ -50,14 +50,21 @@ _checked: WeakSet[Callable[[Any], object]] = WeakSet()
 
 
 class EventHandler:
-    """A `process_event` that was checked: calling it with an event does the work of the event."""
+    """A `process_event` that was checked: calling it with an event does the work of the event.
 
-    def __init__(self, process_event: Callable[[Any], object]) -> None:
+    `decode` makes the event of a message; without one, the body is the event.
+    """
+
+    def __init__(self, process_event: Callable[[Any], object], decode: Any = None) -> None:
         is_function = inspect.isfunction(process_event)
         if not is_function or process_event not in _checked:
             check_handler(process_event)
         if is_function:
             _checked.add(process_event)
+        if decode is not None:
+            mistake = handler_mistake(decode)
+            _refuse("decode (whose event is the SQS record) must be", decode, mistake)
+        self.decode = decode
         self.name = name_of(process_event)
         self._process_event = process_event
 

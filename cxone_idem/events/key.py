@@ -99,8 +99,8 @@ def _hint(event: Any) -> str:
         return ""
     if isinstance(event.get("Message"), str) and "TopicArn" in event:
         return (
-            "this is a message of SNS: set CXONE_IDEM_KEY to from_json(Message).detail."
-            "IdempotencyKey || from_json(Message).id, or switch raw message delivery on"
+            "this is a message of SNS: pass decode=cxone_idem.sns.decode to the deduplicator, or"
+            " switch raw message delivery on"
         )
     key = "IdempotencyKey" if event.get("IdempotencyKey") else "what only copies of one event share"
     return (

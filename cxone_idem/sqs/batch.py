@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -18,6 +18,7 @@ from cxone_idem.sqs.frames import let_go
 from cxone_idem.sqs.logs import log_batch
 from cxone_idem.sqs.message import read_batch
 from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
+from cxone_idem.sqs.reading import Decode
 from cxone_idem.sqs.run import BatchRun
 from cxone_idem.text import kind_of
 
@@ -27,12 +28,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cxone_idem")
 
 Envelope = dict[str, Any]
+Event = TypeVar("Event", bound=Mapping[str, Any])
+# The second is for type checkers alone, which take a lambda's argument from it.
+ProcessEvent = Callable[[Event], object] | Callable[[Envelope], object]
+"""A function that does the work of an event, of any mapping type, such as a `TypedDict`."""
 
 
 class BatchItemFailure(TypedDict):
     """A message that must come back."""
 
-    itemIdentifier: str
+    itemIdentifier: Any
+    """The message's id, a text: `Any` only because Powertools' type for it admits more."""
 
 
 class BatchResponse(TypedDict):
@@ -58,8 +64,10 @@ class BatchProcessor:
         claims: ClaimManager,
         on_outcome: Callable[[Outcome], object] | None,
         runtime: Runtime,
+        decode: Decode | None = None,
     ) -> None:
         self._claims = claims
+        self._decode = decode
         self._on_outcome = _checked_hook(on_outcome)
         self._observers: list[Observer] = []
         if claims.config.metrics:
@@ -75,10 +83,11 @@ class BatchProcessor:
     def settle(
         self,
         event: Any,
-        process_event: Callable[[Envelope], object],
+        process_event: Callable[[Any], object],
         invocation: Invocation,
         *,
         max_workers: int | None = None,
+        decode: Decode | None = None,
     ) -> list[Outcome]:
         """Run `process_event` once per key over a batch; return the outcome of each message.
 
@@ -87,16 +96,16 @@ class BatchProcessor:
         workers = (
             self._claims.config.max_workers if max_workers is None else checked_workers(max_workers)
         )
-        return _without_frames(self._settle(event, process_event, invocation, workers))
+        handler = EventHandler(process_event, decode or self._decode)
+        return _without_frames(self._settle(event, handler, invocation, workers))
 
     def _settle(
         self,
         event: Any,
-        process_event: Callable[[Envelope], object],
+        handler: EventHandler,
         invocation: Invocation,
         workers: int,
     ) -> list[Outcome]:
-        handler = EventHandler(process_event)
         messages = read_batch(event)
         outcomes = BatchRun(self._claims, handler, invocation, workers).settle(messages)
         log_batch(outcomes)

@@ -14,10 +14,16 @@ from cxone_idem.claims.invocation import Invocation
 from cxone_idem.claims.manager import ClaimManager
 from cxone_idem.errors import QueueError
 from cxone_idem.runtime import SYSTEM, Runtime
-from cxone_idem.sqs.batch import BatchProcessor, Envelope
+from cxone_idem.sqs.batch import BatchProcessor
 from cxone_idem.sqs.heartbeat import Heartbeat
 from cxone_idem.sqs.outcome import ACKNOWLEDGED, Outcome
-from cxone_idem.sqs.queue import ENTRIES_MAX, SqsQueue, create_sqs_client, open_queue
+from cxone_idem.sqs.queue import (
+    ENTRIES_MAX,
+    SqsQueue,
+    create_sqs_client,
+    lambda_record,
+    open_queue,
+)
 from cxone_idem.sqs.visibility import plan_visibility
 
 logger = logging.getLogger("cxone_idem")
@@ -93,7 +99,7 @@ class Consumer:
         self,
         settler: Settler,
         served: ServedQueue,
-        process_event: Callable[[Envelope], object],
+        process_event: Callable[[Any], object],
         *,
         heartbeat: Heartbeat | None = None,
         runtime: Runtime = SYSTEM,
@@ -128,7 +134,7 @@ class Consumer:
         received = self._receive()
         if received:
             # Passed on and not kept here, where the frames of a failure could keep them alive.
-            self._conclude(self._settle([_lambda_record(message, arn) for message in received]))
+            self._conclude(self._settle([lambda_record(message, arn) for message in received]))
         self._claims.record_pending()
 
     def _receive(self) -> list[dict[str, Any]]:
@@ -169,15 +175,3 @@ class Consumer:
                 logger.warning("the visibility of a message was not changed: %s", reason)
         except QueueError as error:
             logger.warning("what is not done comes back when its lease would have ended: %s", error)
-
-
-def _lambda_record(received: dict[str, Any], arn: str) -> dict[str, Any]:
-    """Return a received message as Lambda would deliver it, as far as the adapter reads it."""
-    return {
-        "messageId": received["MessageId"],
-        "receiptHandle": received["ReceiptHandle"],
-        "body": received["Body"],
-        "attributes": received.get("Attributes", {}),
-        "eventSource": "aws:sqs",
-        "eventSourceARN": arn,
-    }

@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from cxone_idem.config import Config
 from cxone_idem.errors import KeyMissingError, QueueError, StoreError
-from cxone_idem.events.envelope import parse_exactly
-from cxone_idem.events.fingerprint import find_fingerprint
-from cxone_idem.events.key import find_key
 from cxone_idem.protocol import decisions
 from cxone_idem.protocol.decisions import Decision
 from cxone_idem.record import Origin, Record, partition_key
-from cxone_idem.sqs.queue import ENTRIES_MAX, SqsQueue, VisibilityChange
+from cxone_idem.sqs.queue import ENTRIES_MAX, SqsQueue, VisibilityChange, lambda_record
+from cxone_idem.sqs.reading import Decode, find_ids, read_event
 from cxone_idem.stores.dynamodb_item import ForeignItemError
 
 if TYPE_CHECKING:
@@ -84,13 +82,15 @@ def decide(
 class DeadLetters:
     """The messages of one dead-letter queue, to look at and to settle.
 
-    `to` is where they are sent back; by default each goes to the queue it came from.
+    `to` is where they are sent back; by default each goes to the queue it came from. `decode` is
+    that of their consumer.
     """
 
     queue: SqsQueue
     reader: RecordReader
     config: Config
     to: SqsQueue | None = None
+    decode: Decode | None = None
     _seen: set[str] = field(default_factory=set)
     _kept: list[str] = field(default_factory=list)
 
@@ -141,11 +141,11 @@ class DeadLetters:
         attributes = message["Attributes"]
         letter = DeadLetter(message["MessageId"], int(attributes["SentTimestamp"]))
         try:
-            event = parse_exactly(message["Body"])
-            letter = replace(letter, key=find_key(event, self.config.key))
-            fingerprint = find_fingerprint(event, self.config.fingerprint)
-            name = partition_key(self.config.namespace, letter.key or "")
-            record, date_seconds = self.reader.get(name)
+            delivered = lambda_record(message, "")
+            _, event = read_event(delivered, self.decode)
+            key, fingerprint = find_ids(event, delivered, self.config)
+            letter = replace(letter, key=key)
+            record, date_seconds = self.reader.get(partition_key(self.config.namespace, key))
         except KeyMissingError as error:
             return replace(letter, reason=str(error))
         except StoreError as error:

@@ -18,16 +18,14 @@ from cxone_idem.errors import (
     InProgressError,
     KeyMissingError,
 )
-from cxone_idem.events.envelope import parse_twice
-from cxone_idem.events.fingerprint import find_fingerprint
-from cxone_idem.events.key import find_key
 from cxone_idem.protocol.claim_attempt import ClaimRequest
 from cxone_idem.protocol.decisions import has_other_fingerprint
 from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Origin, Record
 from cxone_idem.sqs.logs import log_end_of_batch
-from cxone_idem.sqs.message import Message
+from cxone_idem.sqs.message import RUNNING, Message
 from cxone_idem.sqs.outcome import MessageStatus, Outcome
+from cxone_idem.sqs.reading import Decode, find_ids, read_event
 
 
 class BatchStoppedError(BaseException):
@@ -37,7 +35,13 @@ class BatchStoppedError(BaseException):
 class BatchItem:
     """A message, its event and key, and how it ended."""
 
-    def __init__(self, message: Message, config: Config, invocation: Invocation) -> None:
+    def __init__(
+        self,
+        message: Message,
+        config: Config,
+        invocation: Invocation,
+        decode: Decode | None = None,
+    ) -> None:
         self.message = message
         self.envelope: dict[str, Any] = {}
         self.key = ""
@@ -47,10 +51,9 @@ class BatchItem:
         self.first: Origin | None = None
         self.error: BaseException | None = None
         try:
-            self.envelope, exact = parse_twice(message.body)
+            self.envelope, exact = read_event(message.record, decode)
             if not config.disabled:
-                self.key = find_key(exact, config.key)
-                self.fingerprint = find_fingerprint(exact, config.fingerprint)
+                self.key, self.fingerprint = find_ids(exact, message.record, config)
         except KeyMissingError as error:
             self.status = MessageStatus.KEY_MISSING
             self.error = error
@@ -86,6 +89,7 @@ class BatchItem:
 
         Raises what ends the process or the batch, once the log has named the message.
         """
+        token = RUNNING.set(self.message)
         try:
             run(self.envelope)
         except BaseException as error:
@@ -96,6 +100,8 @@ class BatchItem:
                 self.status = MessageStatus.HANDLER_FAILED
                 log_end_of_batch(self.outcome(), error)
             raise
+        finally:
+            RUNNING.reset(token)
         return True
 
     def note_completion(self, record: Record, error: IdemError | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from cxone_idem.claims.invocation import Invocation
@@ -17,7 +18,7 @@ _NUMBER_MAX = 2**53
 _ADVICE = "process_batch serves SQS only, by event source mapping or EventBridge Pipes"
 _SNS_ADVICE = (
     "SNS takes no partial failures; subscribe an SQS queue to the topic and let that invoke the"
-    " function (a CXONE_IDEM_KEY such as from_json(Message).id reaches into what SNS wraps), or"
+    " function (decode=cxone_idem.sns.decode unwraps what SNS wraps), or"
     " call an @once function for each record's Sns.Message"
 )
 
@@ -35,17 +36,50 @@ class Message(NamedTuple):
     """SQS's name of this one receive; empty if it did not come along."""
     queue_arn: str
     """The queue it came from; empty if that did not come along."""
+    record: Mapping[str, Any]
+    """All of it, as Lambda delivered it."""
+
+    @property
+    def receive_count(self) -> int | None:
+        """The number of its receives so far, this one included; None if that did not come along."""
+        return _number(self.attributes.get("ApproximateReceiveCount"))
+
+    @property
+    def message_attributes(self) -> Mapping[str, Mapping[str, Any]]:
+        """The attributes its sender added, such as `["tenant"]["stringValue"]`."""
+        found: object = self.record.get("messageAttributes")
+        return found if isinstance(found, dict) else {}
 
     def origin(self, envelope: Mapping[str, Any], invocation: Invocation) -> Origin:
         """Return whose delivery this is. It decides nothing, so what is odd is left out."""
         return Origin(
             event_id=origin_text(envelope.get("id")),
             message_id=origin_text(self.id),
-            receive_count=_number(self.attributes.get("ApproximateReceiveCount")),
+            receive_count=self.receive_count,
             sent_at_ms=_number(self.attributes.get("SentTimestamp")),
             replay_name=origin_text(envelope.get("replay-name")),
             request_id=origin_text(invocation.request_id),
         )
+
+
+RUNNING: ContextVar[Message] = ContextVar("cxone_idem_current_message")
+
+
+def current_message() -> Message:
+    """Return the SQS message whose `process_event` is running, or has called this function.
+
+    Raises `IdemError` if none is (retrying never helps). A thread that `process_event` started is
+    not here, so pass it the message.
+    """
+    try:
+        return RUNNING.get()
+    except LookupError:
+        message = (
+            "no process_event of a batch is running in this thread or task, so there is no current"
+            " message; retrying does not help: call current_message() in process_event itself, and"
+            " pass the message to the threads it starts"
+        )
+        raise IdemError(message) from None
 
 
 def read_batch(event: Any) -> list[Message]:
@@ -93,6 +127,7 @@ def _read_record(record: Any, where: str) -> Message:
         attributes=attributes,
         receipt_handle=_text(record.get("receiptHandle")),
         queue_arn=queue_arn,
+        record=record,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -141,6 +142,27 @@ class SqsQueue:
             return getattr(self._client, operation)(QueueUrl=self.url, **parameters)
         except Exception as error:  # a hook of the client's may raise anything
             raise _failure(error, self.url, operation) from error
+
+
+def lambda_record(received: dict[str, Any], arn: str) -> dict[str, Any]:
+    """Return a received message as Lambda would deliver it, as far as anyone reads it here."""
+    sent = received.get("MessageAttributes", {})
+    return {
+        "messageId": received["MessageId"],
+        "receiptHandle": received["ReceiptHandle"],
+        "body": received["Body"],
+        "attributes": received.get("Attributes", {}),
+        "messageAttributes": {name: _as_lambda_has(value) for name, value in sent.items()},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+    }
+
+
+def _as_lambda_has(attribute: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name[0].lower() + name[1:]: b64encode(value).decode() if isinstance(value, bytes) else value
+        for name, value in attribute.items()
+    }
 
 
 def tens(entries: Sequence[Any]) -> Iterator[Sequence[Any]]:

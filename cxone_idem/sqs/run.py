@@ -85,7 +85,8 @@ class BatchRun:
         return [item.outcome() for item in items]
 
     def _read(self, messages: Sequence[Message]) -> list[BatchItem]:
-        return [BatchItem(one, self._claims.config, self._invocation) for one in messages]
+        config, decode = self._claims.config, self._handler.decode
+        return [BatchItem(one, config, self._invocation, decode) for one in messages]
 
     def _settle_chunk(self, chunk: list[BatchItem], *, last: bool) -> None:
         if self._max_workers == 1:

@@ -14,6 +14,7 @@ from cxone_idem.protocol.store import ConditionalPut, PutResult, Store, transact
 from cxone_idem.record import Record, State
 from cxone_idem.runtime import Runtime
 from cxone_idem.sqs.outcome import Outcome
+from cxone_idem.sqs.reading import Decode
 from cxone_idem.stores.memory import MemoryStore
 
 START_SECONDS = 2_000_000_000.0
@@ -112,18 +113,16 @@ class Rehearsal:
         Import your consumer under it, if it makes its deduplicator when it is imported.
         """
 
-        def make(on_outcome: Callable[[Outcome], object] | None) -> Deduplicator:
-            if on_outcome is not None:
-                self.deduplicator = self._worker(on_outcome)
+        def make(
+            on_outcome: Callable[[Outcome], object] | None, decode: Decode | None
+        ) -> Deduplicator:
+            if on_outcome is not None or decode is not None:
+                self.deduplicator = self._worker(on_outcome=on_outcome, decode=decode)
             return self.deduplicator
 
         with replaced_by(make):
             yield
 
-    def _worker(self, on_outcome: Callable[[Outcome], object] | None = None) -> Deduplicator:
-        return Deduplicator(
-            self.store,
-            self.config,
-            on_outcome=on_outcome,
-            runtime=Runtime(now=self.clock, sleep=self.clock.advance),
-        )
+    def _worker(self, **hooks: Any) -> Deduplicator:
+        runtime = Runtime(now=self.clock, sleep=self.clock.advance)
+        return Deduplicator(self.store, self.config, runtime=runtime, **hooks)

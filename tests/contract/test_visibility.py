@@ -105,7 +105,7 @@ def test_asked_for_it_is_ready_before_the_first_batch(
     """
     if "127.0.0.1" in queue.client.meta.endpoint_url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", queue.client.meta.endpoint_url)
-    monkeypatch.setattr("cxone_idem.deduplicator._store", lambda _: MemoryStore())
+    monkeypatch.setattr("cxone_idem.deduplicator._store", lambda *_: MemoryStore())
     monkeypatch.setattr(
         "cxone_idem.sqs.visibility._NEEDED_MS", 500
     )  # ANSWER_SECONDS are for Lambda

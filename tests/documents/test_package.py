@@ -28,7 +28,7 @@ LAYERS = [
     {"claims", "doctor"},
     {"sqs"},
     {"deduplicator"},
-    {"aio", "decorator", "cli", "testing", "__init__", "__main__"},
+    {"aio", "decorator", "sns", "cli", "testing", "__init__", "__main__"},
 ]
 
 # The only ones that import the AWS SDK.

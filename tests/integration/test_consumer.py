@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from cxone_idem import Claimed, Deduplicator, MemoryStore
+from cxone_idem import Claimed, Deduplicator, MemoryStore, current_message, sns
 from cxone_idem.claims.invocation import Invocation
 from cxone_idem.cli.app import cli
 from cxone_idem.errors import QueueError
@@ -22,6 +23,7 @@ from tests.support.documents import code_blocks
 from tests.support.events import envelope
 from tests.support.failing_store import FailingStore
 from tests.support.queues import Polled, TestQueue, sqs_on
+from tests.unit.test_sns import notification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -264,6 +266,44 @@ def test_the_command_serves_until_it_is_stopped(
             "conversation.start: processed event event-of-a\n",
         )
     assert queue.counts() == (0, 0)
+
+
+def test_events_inside_notifications_are_served(sqs: SQSClient, queue: TestQueue) -> None:
+    """Wrapped and raw in one queue; the handler sees the attributes of its message."""
+    tenants: list[str] = []
+    queue.send(notification(envelope("a")), envelope("a"))
+    sqs.send_message(
+        QueueUrl=queue.url,
+        MessageBody=json.dumps(notification(envelope("b"))),
+        MessageAttributes={"tenant": {"DataType": "String", "StringValue": "t1"}},
+    )
+
+    def process(_: dict[str, Any]) -> None:
+        tenant = current_message().message_attributes.get("tenant", {})
+        tenants.append(tenant.get("stringValue", ""))
+
+    consumer_of(queue, process, Deduplicator(MemoryStore(), decode=sns.decode)).run()
+    assert sorted(tenants) == ["", "t1"]
+    assert queue.counts() == (0, 0)
+
+
+@pytest.mark.usefixtures("_signals_restored")
+def test_the_command_decodes(queue: TestQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the function that `--decode` names."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", queue.client.meta.endpoint_url)
+    monkeypatch.setenv("CXONE_IDEM_DISABLED", "true")
+    ran: list[Any] = []
+
+    def process_and_stop(event: dict[str, Any]) -> None:
+        ran.append(event)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(ecs_consumer, "process_event", process_and_stop)
+    queue.send(notification(envelope("a")))
+    arguments = ["consume", "--queue", queue.name, "--decode", "cxone_idem.sns:decode"]
+    handler = "examples.containers.consumer:process_event"
+    assert CliRunner().invoke(cli, [*arguments, "--handler", handler]).exit_code == 0
+    assert ran == [envelope("a")]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tests.support.documents import code_blocks
 from tests.support.engines import DynamoDBTable, send
 from tests.support.events import envelope
 from tests.support.queues import TestQueue, sqs_on
+from tests.unit.test_sns import notification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -266,6 +267,21 @@ def test_what_cannot_be_decided_or_sent_is_kept(sqs: Any, trouble: str) -> None:
     assert expected[trouble] in kept.reason
     assert not kept.acted
     assert stage.dead.counts() == (1, 0)
+
+
+def test_what_sns_wrapped_is_judged_by_the_event_inside(sqs: Any) -> None:
+    """With the consumer's own `--decode`; without it nothing is known of it, and it is kept."""
+    stage = Stage(sqs)
+    stage.do("a")
+    stage.source.send(notification(envelope("a")))
+    stage.bury()
+    while stage.source.receive(visibility_seconds=0):
+        pass
+    (letter,) = stage.command("--json").data
+    assert letter["verdict"] == "keep"
+    assert "pass decode=cxone_idem.sns.decode" in letter["reason"]
+    (letter,) = stage.command("--json", "--decode", "cxone_idem.sns:decode").data
+    assert (letter["verdict"], letter["key"]) == ("drop", "a")
 
 
 def test_a_target_may_be_named(stage: Stage) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from threading import Event
+from threading import Event, get_ident
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +21,7 @@ from cxone_idem import (
     InProgressError,
     StoreError,
     current_claim,
+    current_message,
 )
 from cxone_idem.aio.deduplicator import AsyncClaimed, AsyncDeduplicator
 from cxone_idem.record import State
@@ -325,12 +326,16 @@ def test_context_variables_reach_the_handler(max_workers: int) -> None:
                 claim = current_claim()
                 assert claim
                 assert claim.key == key_of(event)
+                assert current_message().message_attributes["sent"] == {"key": claim.key}
                 await deduplicator.extend(claim)
                 seen[tenant].append(TENANT.get())
                 TENANT.set("a handler's own")
 
             keys = [f"{tenant}-{key}" for key in KEYS]
-            await deduplicator.process_batch(sqs_event_of(*keys), handler, max_workers=max_workers)
+            made = sqs_event_of(*keys)
+            for key, one in zip(keys, made["Records"], strict=True):
+                one["messageAttributes"] = {"sent": {"key": key}}
+            await deduplicator.process_batch(made, handler, max_workers=max_workers)
 
         await asyncio.gather(batch_for("acme"), batch_for("other"))
         assert seen == {tenant: [tenant] * 10 for tenant in seen}
@@ -434,6 +439,29 @@ def test_a_plain_function_is_a_handler_too() -> None:
         response = await deduplicator.process_batch(sqs_event_of("k"), ran.append)
         assert failed_ids(response) == []
         assert len(ran) == 1
+
+    run(main)
+
+
+def test_a_batch_decodes_in_its_thread() -> None:
+    """For one call, or for all of them: `decode` may block, and the loop goes on."""
+
+    async def main() -> None:
+        ran: list[Any] = []
+        here = get_ident()
+
+        def decode(record: dict[str, Any]) -> str:
+            assert get_ident() != here
+            return str(record["wrapped"])
+
+        for number, (once, always) in enumerate([(decode, None), (None, decode)]):
+            event = sqs_event_of(f"k{number}")
+            (made,) = event["Records"]
+            made["wrapped"], made["body"] = made["body"], "no json"
+            deduplicator = AsyncDeduplicator(Deduplicator(RehearsalStore(), decode=always))
+            response = await deduplicator.process_batch(event, ran.append, decode=once)
+            assert failed_ids(response) == []
+        assert len(ran) == 2
 
     run(main)
 

@@ -91,8 +91,16 @@ def test_a_module_that_cannot_be_imported_is_wrong_usage(module: str) -> None:
     _refused(f"{module}_handlers:process", "is not a function to import")
 
 
-def _refused(handler: str, says: str) -> None:
-    result = CliRunner().invoke(cli, ["consume", "--queue", "q", "--handler", handler])
+@pytest.mark.parametrize("handler", ["number", "coroutine", "nothing", "absent"])
+def test_so_is_what_cannot_decode(handler: str) -> None:
+    """By the same rules, and the line names the option."""
+    good = ("--handler", "builtins:print")
+    _refused(f"some_handlers:{handler}", "Invalid value for --decode", *good, "--decode")
+
+
+def _refused(handler: str, says: str, *options: str) -> None:
+    arguments = ["consume", "--queue", "q", *(options or ["--handler"]), handler]
+    result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 2
     (line,) = [line for line in result.output.splitlines() if "Error" in line]
     assert says in line

@@ -236,7 +236,7 @@ def without(name: str) -> dict[str, Any]:
         (without("detail"), "no EventBridge event"),
         (
             {"Type": "Notification", "TopicArn": "arn", "Message": "{}", "id": "1"},
-            r"from_json\(Message\)",
+            "pass decode=cxone_idem.sns.decode",
         ),
         ([], "usable key"),
     ],

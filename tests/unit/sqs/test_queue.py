@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cxone_idem.errors import QueueError
-from cxone_idem.sqs.queue import SqsQueue
+from cxone_idem.sqs.queue import SqsQueue, lambda_record
 
 
 def test_whatever_a_client_raises_is_a_queue_error() -> None:
@@ -20,3 +20,22 @@ def test_whatever_a_client_raises_is_a_queue_error() -> None:
     with pytest.raises(QueueError) as caught:
         SqsQueue(Client(), "http://127.0.0.1/q").delete(["h"])
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_received_message_looks_as_lambda_delivers_it() -> None:
+    """Message attributes too: names in Lambda's case, bytes in base64."""
+    received = {
+        "MessageId": "m",
+        "ReceiptHandle": "h",
+        "Body": "{}",
+        "MessageAttributes": {
+            "tenant": {"DataType": "String", "StringValue": "t1"},
+            "blob": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
+        },
+    }
+    made = lambda_record(received, "arn")
+    assert made["messageAttributes"] == {
+        "tenant": {"dataType": "String", "stringValue": "t1"},
+        "blob": {"dataType": "Binary", "binaryValue": "AP8="},
+    }
+    assert (made["attributes"], made["eventSourceARN"]) == ({}, "arn")

@@ -23,7 +23,7 @@ def outcome(
     status: MessageStatus, handle: str = "h", group: str | None = None, **fields: Any
 ) -> Outcome:
     """Return what became of a message."""
-    message = Message("m", "{}", group, {}, handle, "arn:aws:sqs:us-east-1:000000000000:q")
+    message = Message("m", "{}", group, {}, handle, "arn:aws:sqs:us-east-1:000000000000:q", {})
     return Outcome(message, status, "k", **{"origin": Origin(receive_count=1), **fields})
 
 
