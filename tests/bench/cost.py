@@ -10,7 +10,7 @@ from tests.bench.wire import table_behind
 from tests.support.engines import client_for
 
 # On demand in us-east-1 since November 2024. A contender's item is below 1 KiB: a unit a write.
-WRITES = "Write units an event, over A; times US$ 0.625 for a million events"
+WRITES = "Write units an event over A (US$ 0.625 a million units)"
 MEMORY = "Peak memory of a batch beside its event, over Powertools (MB)"
 TABLE = "Batch of 10, a full table over an empty one (ms)"
 _FILL_REQUEST = 25

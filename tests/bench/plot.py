@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 
+from tests.bench.contender import LEGEND
 from tests.bench.report import Report, Row
 
 # A panel with more bars is as wide as the picture.
@@ -25,6 +26,7 @@ def save(report: Report, path: Path) -> None:
         [*narrow[n : n + 2], "."][:2] for n in range(0, len(narrow), 2)
     ]
     figure, panels = plt.subplot_mosaic(lines, figsize=(17, 3.6 * len(lines)), layout="constrained")
+    figure.suptitle(f"Ratios; a bar begins at 1, the base. Dash: the most that is meant.\n{LEGEND}")
     for question, rows in report.rows.items():
         _draw(panels[question], question, rows)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +50,10 @@ def _draw(axes: Any, question: str, rows: list[Row]) -> None:
     axes.axhline(1, color="black", lw=0.8)
     axes.set_yscale("log", base=2)
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.margins(y=0.15)
+    drawn = [ratio for row in rows for ratio in (*row.ratios.values(), row.target or 1)]
+    axes.set_ylim(min(0.8, min(drawn) * 0.8), max(1.25, max(drawn) * 1.25))
     axes.set_xticks(range(len(rows)), [row.case.replace(", ", "\n") for row in rows], fontsize=9)
-    axes.set_title(f"{question.removesuffix(' (ms)')}; 1 is {rows[0].base}", fontsize=11)
-    axes.legend(fontsize=9)
+    axes.set_title(question.removesuffix(" (ms)"), fontsize=11, loc="left")
+    axes.legend(
+        fontsize=9, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(names), frameon=False
+    )
