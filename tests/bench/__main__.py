@@ -35,7 +35,8 @@ def main() -> None:
         raise SystemExit(MISSING["dynamodb-local"])
     use_stand_in_credentials()
     with running("dynamodb-local", for_long=True) as new_table:
-        report = measure(QUICK if options.quick else Scale(), new_table, options.part or PARTS)
+        scale = QUICK if options.quick else Scale(items=options.items)
+        report = measure(scale, new_table, options.part or PARTS)
     if report.rows and not options.quick:
         from tests.bench import plot  # noqa: PLC0415 -- only a full run needs matplotlib
 
@@ -58,8 +59,9 @@ def measure(scale: Scale, new_table: NewTable, parts: Iterable[str]) -> Report:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="seconds: does it run? No plot")
+    parser.add_argument("--quick", action="store_true", help="half a minute: does it run? No plot")
     parser.add_argument("--part", action="append", choices=PARTS, help="only this; repeatable")
+    parser.add_argument("--items", type=int, default=100_000, help="in the full table (100,000)")
     parser.add_argument("--plot", type=Path, default=Path("dist/bench.png"), help="the plot's file")
     return parser.parse_args()
 

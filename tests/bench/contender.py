@@ -89,6 +89,7 @@ def _live(name: str) -> None:
     contender = made(os.environ["CXONE_IDEM_TABLE"], [name])[name]
     print("ready", flush=True)
     gc.collect()  # in whose first invocation the next full collection would fall is luck
+    print("collected", flush=True)
     for line in sys.stdin:
         handler_ms, event = json.loads(line)
         started = time.perf_counter()
