@@ -36,7 +36,7 @@ quick: $(VENV)/.ready ## the inner loop: the unit tests, which need no engine
 soak: $(VENV)/.ready ## a million claims in one process, then 50,000 on DynamoDB Local: memory, threads and files must stay flat
 	@$(BIN)/python -m tests.verification.soak
 
-bench: $(VENV)/.bench $(DYNAMODB_LOCAL) ## this library beside AWS Powertools and bare boto3: a table, and dist/bench.png
+bench: $(VENV)/.bench $(DYNAMODB_LOCAL) ## ten minutes beside AWS Powertools and bare boto3: ratios, and dist/bench.png
 	$(BIN)/python -m tests.bench
 
 layer: ## the library alone, as a Lambda layer without the SDK: dist/cxone_idem-layer.zip

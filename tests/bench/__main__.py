@@ -1,25 +1,31 @@
-"""`python -m tests.bench`: measure this library beside its peers; print a table, draw a plot."""
+"""`python -m tests.bench`: measure this library beside its peers; print ratios, draw a plot."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tests.bench import batches, cold_start, peak, plot, scale, single
-from tests.bench.contender import Bare, CxoneIdem
-from tests.bench.powertools import Powertools
+from tests.bench import cold_start, cost, first_invocation, handlers, single, sizes, workers
+from tests.bench.contender import LEGEND, made
 from tests.bench.report import Report
-from tests.bench.wire import slowed
+from tests.bench.scale import QUICK, NewTable, Scale
+from tests.bench.timing import delivery, interleaved
+from tests.bench.wire import table_behind
 from tests.support.engines import MISSING, is_missing, running, use_stand_in_credentials
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.bench.contender import Contender
-
-_ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
+PARTS: dict[str, Callable[[Report, Scale, NewTable], None]] = {
+    "handlers": handlers.measure,
+    "workers": workers.measure,
+    "first": first_invocation.measure,
+    "cold": cold_start.measure,
+    "sizes": sizes.measure,
+    "single": single.measure,
+    "writes": cost.measure_writes,
+    "memory": cost.measure_memory,
+    "table": cost.measure_table,
+}
 
 
 def main() -> None:
@@ -28,63 +34,41 @@ def main() -> None:
     if is_missing("dynamodb-local"):
         raise SystemExit(MISSING["dynamodb-local"])
     use_stand_in_credentials()
-    report = Report()
-    _print_load()
-    report.print_header()
-    with running("dynamodb-local", for_long=True) as make, slowed(make().endpoint) as slow:
-        engine = make().endpoint
-        for name, (endpoint, part) in _parts(report, options, engine, slow).items():
-            if not options.part or name in options.part:
-                os.environ[_ENDPOINT] = endpoint
-                part(make().name)
-    _print_load()
-    if report.charts:
+    with running("dynamodb-local", for_long=True) as new_table:
+        scale = QUICK if options.quick else Scale(items=options.items)
+        report = measure(scale, new_table, options.part or PARTS)
+    if report.rows and not options.quick:
+        from tests.bench import plot  # noqa: PLC0415 -- only a full run needs matplotlib
+
         plot.save(report, options.plot)
         print(f"plot: {options.plot}")
 
 
-def _parts(
-    report: Report, options: argparse.Namespace, engine: str, slow: str
-) -> dict[str, tuple[str, Callable[[str], None]]]:
-    """Return each part with the endpoint it is measured at; it is given a fresh table."""
-    rounds = options.rounds
-
-    def batch(table: str) -> None:
-        bare = Bare(table)
-        contenders: list[Contender] = [CxoneIdem(table), Powertools(table), bare]
-        batches.measure(report, contenders, bare, rounds)
-
-    return {
-        "batch": (slow, batch),
-        "single": (engine, lambda t: single.measure(report, CxoneIdem(t), Bare(t), rounds * 2)),
-        "cold": (engine, lambda _: cold_start.measure(report, max(15, rounds))),
-        "workers": (slow, lambda t: scale.measure_workers(report, t, max(3, rounds // 4))),
-        "processes": (engine, lambda t: scale.measure_processes(report, t)),
-        "units": (engine, lambda t: scale.measure_units(report, t)),
-        "table": (engine, lambda t: scale.measure_full_table(report, t, options.items, rounds)),
-        "memory": (engine, lambda t: peak.measure(report, CxoneIdem(t))),
-    }
+def measure(scale: Scale, new_table: NewTable, parts: Iterable[str]) -> Report:
+    """Measure some parts and return what was found."""
+    report = Report()
+    print(f"{LEGEND}\nEach cell: ratio over the base (the value itself).")
+    _print_load()
+    with table_behind(new_table) as table:  # until the engine's compiler has seen all requests
+        interleaved({n: delivery(c, 10) for n, c in made(table).items()}, scale.warm_up)
+    for name in parts:
+        PARTS[name](report, scale, new_table)
+    _print_load()
+    return report
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20, help="runs of each contender (20)")
-    parser.add_argument("--part", action="append", help="only this part; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="half a minute: does it run? No plot")
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this; repeatable")
+    parser.add_argument("--items", type=int, default=100_000, help="in the full table (100,000)")
     parser.add_argument("--plot", type=Path, default=Path("dist/bench.png"), help="the plot's file")
-    parser.add_argument(
-        "--full",
-        dest="items",
-        action="store_const",
-        const=1_000_000,
-        default=100_000,
-        help="fill the table with a million items, not 100,000",
-    )
     return parser.parse_args()
 
 
 def _print_load() -> None:
     load = " ".join(f"{average:.2f}" for average in os.getloadavg())
-    print(f"load average (1, 5, 15 min) on {os.cpu_count()} CPUs: {load}", flush=True)
+    print(f"\nload average (1, 5, 15 min) on {os.cpu_count()} CPUs: {load}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,98 +1,101 @@
-"""A contender: one way to process a batch of SQS messages on a table."""
+"""The contenders: ways to process a batch of SQS messages on a table.
+
+As a program it is one contender's process: init, then an invocation for each line on stdin. So
+nothing is imported here that another contender would pay for.
+"""
 
 from __future__ import annotations
 
+import gc
 import json
-from typing import TYPE_CHECKING, Any, Protocol
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any, Protocol
 
-import boto3
-from botocore.exceptions import ClientError
+Handler = Callable[[Any], object]
 
-from cxone_idem import Config, Deduplicator, DynamoDBStore
-from cxone_idem.stores.dynamodb import create_client
-from tests.bench.tap import Tap
-from tests.support.events import Context
+US, PEER, TWO_CALLS, FEWEST = ALL = ("cxone_idem", "Powertools", "A", "B")
+LEGEND = (
+    "A: two bare boto3 calls an event. B: the least requests one can write by hand, two"
+    " BatchExecuteStatement for 25 events."
+)
+_MADE_BY = {
+    US: ("ours", "CxoneIdem"),
+    PEER: ("powertools", "Powertools"),
+    TWO_CALLS: ("bare", "TwoCalls"),
+    FEWEST: ("bare", "Fewest"),
+}
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-REMAINING_MS = 30_000
+class Tap:
+    """Counts one client's requests, the SDK's retries included, and the writes they ask for."""
+
+    def __init__(self, client: Any) -> None:
+        self.requests = self.writes = 0
+        client.meta.events.register("before-send.dynamodb", self._sent)
+        client.meta.events.register("provide-client-params.dynamodb", self._asked)
+
+    def _sent(self, **_: object) -> None:
+        self.requests += 1
+
+    def _asked(self, params: dict[str, Any], **_: object) -> None:
+        self.writes += len(params.get("Statements", [params]))
 
 
 class Contender(Protocol):
     """What a measurement asks of a contender."""
 
-    name: str
     tap: Tap
 
-    def deliver(self, event: dict[str, Any], handler: Callable[[Any], object]) -> None:
+    def deliver(self, event: dict[str, Any], handler: Handler) -> None:
         """Process one Lambda event; fail if any message of it fails."""
+
+    def one(self, key: str) -> None:
+        """Claim and complete one key outside a batch."""
 
     def restart(self) -> None:
         """Forget what this process knows, as a new process would."""
 
 
-class CxoneIdem:
-    """`process_batch`, as README says to use it."""
+class Context:
+    """As much of a Lambda context as the contenders read."""
 
-    name = "cxone_idem"
+    aws_request_id = "request-1"
+    function_name = "cxone-events"
 
-    def __init__(self, table: str, max_workers: int = 1) -> None:
-        self.client = create_client()
-        self._config = Config(table=table, max_workers=max_workers)
-        self.tap = Tap(self.client)
-        self.restart()
-
-    def restart(self) -> None:
-        self.deduplicator = Deduplicator(
-            DynamoDBStore(self._config.table, self.client), self._config
-        )
-
-    def deliver(self, event: dict[str, Any], handler: Callable[[Any], object]) -> None:
-        response = self.deduplicator.process_batch(event, handler, context=Context(REMAINING_MS))
-        assert response == {"batchItemFailures": []}, response
+    def get_remaining_time_in_millis(self) -> int:
+        return 30_000
 
 
-class Bare:
-    """Two boto3 calls an event, PutItem and UpdateItem: the least that the obvious way can cost."""
+def made(table: str, names: Iterable[str] = ALL, max_workers: int = 1) -> dict[str, Contender]:
+    """Return contenders by name."""
+    contenders = {}
+    for name in names:
+        module, made_by = _MADE_BY[name]
+        make = getattr(import_module(f"tests.bench.{module}"), made_by)
+        contenders[name] = make(table, max_workers)
+    return contenders
 
-    name = "bare boto3"
 
-    def __init__(self, table: str) -> None:
-        self.client = boto3.client("dynamodb")
-        self._table = table
-        self.tap = Tap(self.client)
+def handler_of(milliseconds: float) -> Handler:
+    """Return a handler that takes its time."""
+    return (lambda _: time.sleep(milliseconds / 1000)) if milliseconds else bool
 
-    def restart(self) -> None:
-        pass
 
-    def deliver(self, event: dict[str, Any], handler: Callable[[Any], object]) -> None:
-        for record in event["Records"]:
-            envelope = json.loads(record["body"])
-            key = envelope["detail"]["IdempotencyKey"]
-            if self.claim(key):
-                handler(envelope)
-                self.complete(key)
+def _live(name: str) -> None:
+    contender = made(os.environ["CXONE_IDEM_TABLE"], [name])[name]
+    print("ready", flush=True)
+    gc.collect()  # in whose first invocation the next full collection would fall is luck
+    print("collected", flush=True)
+    for line in sys.stdin:
+        handler_ms, event = json.loads(line)
+        started = time.perf_counter()
+        contender.deliver(event, handler_of(handler_ms))
+        print((time.perf_counter() - started) * 1000, flush=True)
 
-    def claim(self, key: str) -> bool:
-        try:
-            self.client.put_item(
-                TableName=self._table,
-                Item={"id": {"S": key}, "state": {"S": "IN_PROGRESS"}, "until": {"N": "1"}},
-                ConditionExpression="attribute_not_exists(id)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
 
-    def complete(self, key: str) -> None:
-        self.client.update_item(
-            TableName=self._table,
-            Key={"id": {"S": key}},
-            UpdateExpression="SET #state = :done",
-            ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues={":done": {"S": "DONE"}},
-        )
+if __name__ == "__main__":
+    _live(sys.argv[1])

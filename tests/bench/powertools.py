@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
@@ -16,24 +16,17 @@ from aws_lambda_powertools.utilities.idempotency import (
     idempotent_function,
 )
 
-from tests.bench.contender import REMAINING_MS
-from tests.bench.tap import Tap
-from tests.support.events import Context
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.bench.contender import Contender, Context, Handler, Tap
 
 
-class Powertools:
-    """Batch and idempotency together, keyed as we are."""
+class Powertools(Contender):
+    """Batch and idempotency together, keyed as we are. It has no threads for a batch."""
 
-    name = "Powertools"
-
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, _: int) -> None:
         self._layer = DynamoDBPersistenceLayer(table_name=table)
         self._config = IdempotencyConfig(event_key_jmespath="detail.IdempotencyKey")
         self._processor = BatchProcessor(event_type=EventType.SQS)
-        self._handler: Callable[[Any], object] = bool
+        self._handler: Handler = bool
         self.tap = Tap(self._layer.client)
 
         @idempotent_function(  # type: ignore[untyped-decorator, unused-ignore]
@@ -44,11 +37,8 @@ class Powertools:
 
         self._process = process
 
-    def restart(self) -> None:
-        pass
-
-    def deliver(self, event: dict[str, Any], handler: Callable[[Any], object]) -> None:
-        context: Any = Context(REMAINING_MS)
+    def deliver(self, event: dict[str, Any], handler: Handler) -> None:
+        context: Any = Context()
         self._handler = handler
         self._config.register_lambda_context(context)
         response = process_partial_response(
@@ -58,3 +48,8 @@ class Powertools:
             context=context,
         )
         assert response == {"batchItemFailures": []}, response
+
+    def one(self, key: str) -> None:
+        self._handler = bool
+        self._config.register_lambda_context(Context())  # type: ignore[arg-type]
+        self._process(envelope={"detail": {"IdempotencyKey": key}})

@@ -1,52 +1,65 @@
-"""The report: rows with their targets, printed as one table."""
+"""The report: for each question its cases, and in each what every contender takes over a base."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.bench.timing import Samples
 
 
-@dataclass(frozen=True)
-class Row:
-    """One measured number; `target` is the most it may be, if it is bounded."""
+class Row(NamedTuple):
+    """One case: ratios over `base`, absolute values, and the most our ratio is meant to be."""
 
-    part: str
-    what: str
-    value: float
-    unit: str = ""
-    target: float | None = None
+    case: str
+    base: str
+    ratios: dict[str, float]
+    values: dict[str, float]
+    target: float | None
 
-    @property
-    def verdict(self) -> str:
-        if self.target is None:
-            return ""
-        return "met" if self.value <= self.target else "MISSED"
+    def line(self) -> str:
+        text = f"  {self.case:<31}"
+        for name, value in self.values.items():
+            ratio = f"{self.ratios[name]:.2f}x " if name in self.ratios else ""
+            text += f"{f'{name} {ratio}({value:.3g})':<28}"
+        if self.target is not None:
+            met = next(iter(self.ratios.values())) <= self.target
+            text += f"<= {self.target:g} {'met' if met else 'MISSED'}"
+        return text.rstrip()
 
 
 @dataclass
 class Report:
-    """Rows in the order they were measured, and bars and lines for the plot."""
+    """Rows by question, as they were measured, and the questions that have no answer here."""
 
-    rows: list[Row] = field(default_factory=list)
-    charts: dict[str, dict[str, float]] = field(default_factory=dict)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
 
-    def add(
-        self, part: str, what: str, value: float, unit: str = "", target: float | None = None
+    def compare(  # noqa: PLR0913, PLR0917 -- a cell has that many coordinates
+        self,
+        question: str,
+        case: str,
+        samples: Mapping[str, Samples],
+        measure: str,
+        base: str,
+        target: float | None = None,
+        per: float = 1,
     ) -> None:
-        """Add a row, and print it at once: a long run shows where it is."""
-        row = Row(part, what, value, unit, target)
-        self.rows.append(row)
-        print(_line(row), flush=True)
+        """Add a row, and print it at once: a long run shows where it is.
 
-    def chart(self, title: str, bars: dict[str, float]) -> None:
-        """Add a chart to the plot."""
-        self.charts[title] = bars
+        The first of `samples` is the one that has the target.
+        """
+        others = {name: taken for name, taken in samples.items() if name != base}
+        ratios = {name: taken.ratio(measure, samples[base]) for name, taken in others.items()}
+        values = {name: taken.median(measure) / per for name, taken in samples.items()}
+        row = Row(case, base, ratios, values, target)
+        if question not in self.rows:
+            print(f"\n{question}")
+        self.rows.setdefault(question, []).append(row)
+        print(row.line(), flush=True)
 
-    def print_header(self) -> None:
-        print(f"{'part':<10} {'what':<58} {'value':>10} {'unit':<8} {'target':>9}")
-        print("-" * 106)
-
-
-def _line(row: Row) -> str:
-    target = "" if row.target is None else f"<= {row.target:.4g}"
-    value = f"{row.value:.0f}" if row.value >= 1000 else f"{row.value:.3g}"
-    return f"{row.part:<10} {row.what:<58} {value:>10} {row.unit:<8} {target:>9} {row.verdict}"
+    def skip(self, question: str, why: str) -> None:
+        """Name a question that cannot be answered here."""
+        self.skipped[question] = why
+        print(f"\n{question}\n  skipped: {why}", flush=True)
