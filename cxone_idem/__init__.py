@@ -27,9 +27,9 @@ from cxone_idem.errors import (
 )
 from cxone_idem.record import Origin
 from cxone_idem.sqs.batch import BatchResponse, Event, ProcessEvent
+from cxone_idem.sqs.decoding import Decode
 from cxone_idem.sqs.message import Message, current_message
 from cxone_idem.sqs.outcome import MessageStatus, Outcome
-from cxone_idem.sqs.reading import Decode
 from cxone_idem.stores.memory import MemoryStore
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from cxone_idem.protocol.store import Store
 from cxone_idem.record import Origin
 from cxone_idem.runtime import SYSTEM, Runtime
 from cxone_idem.sqs.batch import BatchProcessor, BatchResponse, Event, ProcessEvent, batch_response
+from cxone_idem.sqs.decoding import Decode
 from cxone_idem.sqs.outcome import Outcome
-from cxone_idem.sqs.reading import Decode
 from cxone_idem.stores.memory import NullStore
 
 Make = Callable[[Callable[[Outcome], object] | None, Decode | None], "Deduplicator"]

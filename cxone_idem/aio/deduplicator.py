@@ -30,9 +30,9 @@ from cxone_idem.events.handler import check_handler
 from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Origin, Record
 from cxone_idem.sqs.batch import BatchResponse, Event, ProcessEvent
+from cxone_idem.sqs.decoding import Decode
 from cxone_idem.sqs.item import BatchStoppedError
 from cxone_idem.sqs.outcome import Outcome
-from cxone_idem.sqs.reading import Decode
 from cxone_idem.text import quoted
 
 if TYPE_CHECKING:

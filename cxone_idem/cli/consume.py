@@ -14,8 +14,8 @@ from cxone_idem.cli.functions import decode_option, imported
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.setting import variable
 from cxone_idem.sqs.consumer import Consumer, ServedQueue
+from cxone_idem.sqs.decoding import Decode
 from cxone_idem.sqs.queue import ENTRIES_MAX
-from cxone_idem.sqs.reading import Decode
 
 
 @click.command()

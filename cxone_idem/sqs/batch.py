@@ -14,12 +14,12 @@ from cxone_idem.config import checked_workers
 from cxone_idem.errors import StoreError
 from cxone_idem.events.handler import EventHandler
 from cxone_idem.runtime import Runtime
-from cxone_idem.sqs.frames import let_go
+from cxone_idem.sqs.decoding import Decode
 from cxone_idem.sqs.logs import log_batch
 from cxone_idem.sqs.message import read_batch
 from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
-from cxone_idem.sqs.reading import Decode
 from cxone_idem.sqs.run import BatchRun
+from cxone_idem.sqs.tracebacks import let_go
 from cxone_idem.text import kind_of
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from cxone_idem.errors import KeyMissingError, QueueError, StoreError
 from cxone_idem.protocol import decisions
 from cxone_idem.protocol.decisions import Decision
 from cxone_idem.record import Origin, Record, partition_key
+from cxone_idem.sqs.decoding import Decode, find_ids, read_event
 from cxone_idem.sqs.queue import ENTRIES_MAX, SqsQueue, VisibilityChange, lambda_record
-from cxone_idem.sqs.reading import Decode, find_ids, read_event
 from cxone_idem.stores.dynamodb_item import ForeignItemError
 
 if TYPE_CHECKING:

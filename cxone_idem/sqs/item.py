@@ -22,10 +22,10 @@ from cxone_idem.protocol.claim_attempt import ClaimRequest
 from cxone_idem.protocol.decisions import has_other_fingerprint
 from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Origin, Record
+from cxone_idem.sqs.decoding import Decode, find_ids, read_event
 from cxone_idem.sqs.logs import log_end_of_batch
 from cxone_idem.sqs.message import RUNNING, Message
 from cxone_idem.sqs.outcome import MessageStatus, Outcome
-from cxone_idem.sqs.reading import Decode, find_ids, read_event
 
 
 class BatchStoppedError(BaseException):

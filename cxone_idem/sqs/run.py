@@ -15,11 +15,11 @@ from cxone_idem.events.handler import EventHandler
 from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Record, State
 from cxone_idem.sqs.committer import GroupCommitter
-from cxone_idem.sqs.frames import let_go
 from cxone_idem.sqs.item import BatchItem, serial_groups, status_of_refusal
 from cxone_idem.sqs.logs import log_message, log_no_time
 from cxone_idem.sqs.message import Message
 from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
+from cxone_idem.sqs.tracebacks import let_go
 from cxone_idem.sqs.workers import Workers, started
 from cxone_idem.text import quoted
 

@@ -13,8 +13,8 @@ from cxone_idem.errors import StoreError
 from cxone_idem.protocol.store import ConditionalPut, PutResult, Store, transaction_item
 from cxone_idem.record import Record, State
 from cxone_idem.runtime import Runtime
+from cxone_idem.sqs.decoding import Decode
 from cxone_idem.sqs.outcome import Outcome
-from cxone_idem.sqs.reading import Decode
 from cxone_idem.stores.memory import MemoryStore
 
 START_SECONDS = 2_000_000_000.0

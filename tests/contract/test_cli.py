@@ -140,7 +140,7 @@ def test_a_look_misses_no_write(items: Any) -> None:
     assert [each["ConsistentRead"] for each in asked] == [True]
 
 
-def test_reading_is_allowed_by_its_own_permission() -> None:
+def test_decoding_is_allowed_by_its_own_permission() -> None:
     """Who may not read is told which action to allow."""
     denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetItem")
     assert "allow dynamodb:GetItem" in str(as_store_error(denied, Source("t", Layout(), "GetItem")))

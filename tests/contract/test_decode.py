@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxone_idem import Cause, Config, Deduplicator, sns
 from tests.support.events import batch, envelope, failed, record
-from tests.unit.sqs.test_reading import TENANT, of_tenant
+from tests.unit.sqs.test_decoding import TENANT, of_tenant
 from tests.unit.test_sns import notification
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cxone_idem import Config, Deduplicator, KeyMissingError, MemoryStore, MessageStatus, once
-from cxone_idem.sqs.reading import find_ids
+from cxone_idem.sqs.decoding import find_ids
 from cxone_idem.testing.rehearsal import Rehearsal
 from tests.support.documents import code_blocks
 from tests.support.events import Context, batch, batch_of, envelope, failed, record
@@ -69,7 +69,7 @@ def raises(one: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("decode", "says"),
     [
-        (raises, "decode tests.unit.sqs.test_reading.raises raised ValueError, so there is no"),
+        (raises, "decode tests.unit.sqs.test_decoding.raises raised ValueError, so there is no"),
         (lambda _: None, "body is not JSON"),
         (lambda _: 17, "body is not JSON"),
         (lambda one: [one], "body is not JSON"),
