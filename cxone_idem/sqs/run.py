@@ -27,6 +27,9 @@ logger = logging.getLogger("cxone_idem")
 
 # As many claims as go into one request (BatchExecuteStatement takes 25 statements).
 _CHUNK = 25
+# The handlers of a chunk that one worker runs, and the claims of the next are made meanwhile: few
+# enough to begin soon, enough for workers that end at different times to wait little for the last.
+_CHUNK_ROUNDS = 5
 
 
 class BatchRun:
@@ -59,7 +62,7 @@ class BatchRun:
     def settle(self, messages: Sequence[Message]) -> list[Outcome]:
         """Bring every message to its end. Only BaseExceptions of the handler get out."""
         items: list[BatchItem] = []
-        size = _CHUNK * self._max_workers
+        size = _CHUNK * -(-self._max_workers * _CHUNK_ROUNDS // _CHUNK)
         try:
             chunk = self._read(messages[:size])
             self._prefetch(chunk)
