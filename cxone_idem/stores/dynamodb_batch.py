@@ -30,7 +30,9 @@ _OPERATION = "BatchExecuteStatement"
 # Roles and engines change: what a batch could not do is tried again after so long.
 _OFF_SECONDS = 300
 _REFUSALS = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
-_WITHOUT_PARTIQL = re.compile("AccessDenied|UnknownOperation|Validation")
+_FORBIDDEN = "AccessDenied"
+# moto's server has a bare 500 for what it cannot parse; DynamoDB's own has a name in its body.
+_WITHOUT_PARTIQL = re.compile(f"{_FORBIDDEN}|UnknownOperation|Validation|500$")
 
 
 class NoBatchesError(Exception):
@@ -75,12 +77,12 @@ class Batches:
     def switch_off(self, why: NoBatchesError) -> None:
         """Send no batches for a while: single writes went through where one could not be sent."""
         self._off_until_seconds = self._monotonic() + _OFF_SECONDS
-        logger.warning(
-            "no batch writes on table %r (%s), so each is a request of its own; if the role lacks"
-            " dynamodb:PartiQLInsert or dynamodb:PartiQLUpdate, allowing them makes this faster",
-            self._source.table,
-            why,
-        )
+        table, problem = self._source.table, "no batch writes on table %r (%s)"
+        if str(why).startswith(_FORBIDDEN):
+            advice = "allowing dynamodb:PartiQLInsert and dynamodb:PartiQLUpdate makes this faster"
+            logger.warning(f"{problem}, so each is a request of its own; {advice}", table, why)
+        else:
+            logger.info(f"{problem}, as in moto: each is a request of its own", table, why)
 
     def _ask(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result | None]:
         """Ask for the items that refused an INSERT, by an UPDATE over the writes' own versions.
