@@ -33,6 +33,7 @@ _REFUSALS = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
 _FORBIDDEN = "AccessDenied"
 # moto's server has a bare 500 for what it cannot parse; DynamoDB's own has a name in its body.
 _WITHOUT_PARTIQL = re.compile(f"{_FORBIDDEN}|UnknownOperation|Validation|500$")
+_ADVICE = "allowing dynamodb:PartiQLInsert and dynamodb:PartiQLUpdate to the role makes this faster"
 
 
 class NoBatchesError(Exception):
@@ -77,12 +78,12 @@ class Batches:
     def switch_off(self, why: NoBatchesError) -> None:
         """Send no batches for a while: single writes went through where one could not be sent."""
         self._off_until_seconds = self._monotonic() + _OFF_SECONDS
-        table, problem = self._source.table, "no batch writes on table %r (%s)"
         if str(why).startswith(_FORBIDDEN):
-            advice = "allowing dynamodb:PartiQLInsert and dynamodb:PartiQLUpdate makes this faster"
-            logger.warning(f"{problem}, so each is a request of its own; {advice}", table, why)
+            level, advice = logging.WARNING, _ADVICE
         else:
-            logger.info(f"{problem}, as in moto: each is a request of its own", table, why)
+            level, advice = logging.INFO, "the engine has none, as moto"
+        message = "no batch writes on table %r (%s), so each is a request of its own; %s"
+        logger.log(level, message, self._source.table, why, advice)
 
     def _ask(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result | None]:
         """Ask for the items that refused an INSERT, by an UPDATE over the writes' own versions.
