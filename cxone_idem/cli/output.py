@@ -103,7 +103,7 @@ def describe(record: Record, now_ms: int) -> list[tuple[str, str]]:
     ends = None if record.expires_at is None else record.expires_at * 1000
     rows = [("record", record.partition_key), ("state", state(record, now_ms))]
     if record.version == NO_VERSION:
-        rows.append(("version", "none: a marker that a consumer wrote before this library"))
+        rows.append(("version", "none: written before this library was adopted"))
     else:
         number = record.generation
         again = f"attempted {number} times, or once more after each retention"

@@ -30,7 +30,10 @@ _OPERATION = "BatchExecuteStatement"
 # Roles and engines change: what a batch could not do is tried again after so long.
 _OFF_SECONDS = 300
 _REFUSALS = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
-_WITHOUT_PARTIQL = re.compile("AccessDenied|UnknownOperation|Validation")
+_FORBIDDEN = "AccessDenied"
+# moto's server has a bare 500 for what it cannot parse; DynamoDB's own has a name in its body.
+_WITHOUT_PARTIQL = re.compile(f"{_FORBIDDEN}|UnknownOperation|Validation|500$")
+_ADVICE = "allowing dynamodb:PartiQLInsert and dynamodb:PartiQLUpdate to the role makes this faster"
 
 
 class NoBatchesError(Exception):
@@ -75,12 +78,12 @@ class Batches:
     def switch_off(self, why: NoBatchesError) -> None:
         """Send no batches for a while: single writes went through where one could not be sent."""
         self._off_until_seconds = self._monotonic() + _OFF_SECONDS
-        logger.warning(
-            "no batch writes on table %r (%s), so each is a request of its own; if the role lacks"
-            " dynamodb:PartiQLInsert or dynamodb:PartiQLUpdate, allowing them makes this faster",
-            self._source.table,
-            why,
-        )
+        if str(why).startswith(_FORBIDDEN):
+            level, advice = logging.WARNING, _ADVICE
+        else:
+            level, advice = logging.INFO, "the engine has none, as moto"
+        message = "no batch writes on table %r (%s), so each is a request of its own; %s"
+        logger.log(level, message, self._source.table, why, advice)
 
     def _ask(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result | None]:
         """Ask for the items that refused an INSERT, by an UPDATE over the writes' own versions.

@@ -26,11 +26,11 @@ RESERVED_ATTRIBUTES = frozenset({"state", "origin", *(name for name, _ in _RECOR
 """The attribute names a table's partition key and TTL attribute must not have."""
 
 _AT_WORK = frozenset({"INPROGRESS", "IN_PROGRESS"})
-"""A `status` that some libraries (Powertools among them) write before the work is done."""
+"""A `status` that some libraries write before the work is done, Powertools the first of them."""
 
 
 class ForeignItemError(Exception):
-    """An item is not one of ours, nor the marker of work that is done."""
+    """An item is not one of ours, nor a marker or a record whose meaning is known."""
 
 
 class Layout(NamedTuple):
@@ -57,14 +57,19 @@ class Layout(NamedTuple):
     def to_record(self, item: Item) -> Record:
         """Return the record of an item; raise `ForeignItemError` if it has none.
 
-        An item without `state` is the marker a check-then-insert consumer wrote: done, and past
-        its retention only if its TTL attribute is a number that says so.
+        An item without `state` is from before this library: the marker of a check-then-insert
+        consumer, or Powertools' record. It is past its retention only if its TTL attribute is a
+        number that says so.
         """
         partition_key = _required(item, self.partition_key, "S")
         expires_at = _read(item, self.ttl_attribute, "N")
         if "state" not in item:
-            _check_marker(item)
-            return Record(partition_key, State.DONE, NO_VERSION, 0, 0, expires_at)
+            lease_until_ms = _lease_of_older(item, expires_at)
+            state = State.DONE if lease_until_ms is None else State.IN_PROGRESS
+            # Powertools keeps a result as JSON text too.
+            result = _read(item, "data", "S") if "status" in item else None
+            lease = lease_until_ms or 0
+            return Record(partition_key, state, NO_VERSION, 0, lease, expires_at, result=result)
         state = _required(item, "state", "S")
         if state not in State.__members__:
             message = f"attribute 'state' is none of {', '.join(State.__members__)}"
@@ -81,16 +86,26 @@ class Layout(NamedTuple):
         )
 
 
-def _check_marker(item: Item) -> None:
-    """Raise if an item without `state` does not say that the work is done."""
+def _lease_of_older(item: Item, expires_at: int | None) -> int | None:
+    """Return the end of the lease of an item without `state`; None if its work is done.
+
+    Powertools' lease is `in_progress_expiration`, or all of the retention where it had no Lambda
+    context (`DynamoDBPersistenceLayer._put_record`). Raises `ForeignItemError` if none can be seen.
+    """
     if "version" in item:
         message = "it has the attribute 'version' but no 'state'"
         raise ForeignItemError(message)
     status = _member(item.get("status"), "S")
-    if isinstance(status, str) and status.upper() in _AT_WORK:
-        # Taken for done, it would drop the event of a worker that may have died.
-        message = f"its 'status' is {status}, so another library is or was at work on this key"
-        raise ForeignItemError(message)
+    if not isinstance(status, str) or status.upper() not in _AT_WORK:
+        return None
+    lease_until_ms = _read(item, "in_progress_expiration", "N")
+    if lease_until_ms is None and expires_at is not None:
+        lease_until_ms = expires_at * 1000
+    if status == "INPROGRESS" and lease_until_ms is not None:
+        return int(lease_until_ms)
+    # Taken for done, it would drop the event of a worker that may have died.
+    message = f"its 'status' is {status}, so another library is or was at work on this key"
+    raise ForeignItemError(message)
 
 
 # A loop: as a comprehension it takes twice as long, and every write goes through it.

@@ -187,7 +187,7 @@ def record(**changes: Any) -> Record:
         ({"state": State.DONE, "expires_at": None}, "state", "DONE: every further delivery"),
         ({"expires_at": None}, "retention", "no end"),
         ({"expires_at": 10**13}, "retention", "until 10000000000000000 ms, past the year 9999"),
-        ({"state": State.DONE, "version": NO_VERSION}, "version", "none: a marker"),
+        ({"state": State.DONE, "version": NO_VERSION}, "version", "none: written before"),
         ({"origin": Origin()}, "claimed for", "not recorded"),
         (
             {"origin": Origin("e", "m", 2, NOW_MS, "replay", "request")},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import shlex
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ import pytest
 from aws_lambda_powertools.utilities import idempotency
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 
-from cxone_idem import AlreadyDone, Config, Deduplicator, DynamoDBStore, StoreError
+from cxone_idem import AlreadyDone, Config, Deduplicator, DynamoDBStore
 from tests.support.documents import code_blocks
 from tests.support.events import Context, batch, batch_of, envelope, failed, record
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 (NAIVE_ENVIRONMENT,) = code_blocks("From a check-then-insert table", "shell")
-(BESIDE_POWERTOOLS,) = code_blocks("From AWS Powertools")
+(BESIDE_POWERTOOLS,) = code_blocks("Both for a while")
 
 FUTURE_SECONDS = 4_000_000_000
 PAST_SECONDS = 1_000_000_000
@@ -209,20 +207,3 @@ def test_without_the_decorator_nothing_is_forgotten(migration: Migration) -> Non
     again = batch(record("m", event_of("k")))
     assert not failed(migration.deduplicator().process_batch(again, _key_into(ran)))
     assert not ran
-
-
-def test_powertools_records_say_done_or_fail(migration: Migration) -> None:
-    """Under its own key an item of Powertools is done if completed, and foreign while at work."""
-    migration.before("done")
-    prefix = migration.names["layer"].function_name
-    store = DynamoDBStore(migration.old.name, migration.old.client, ttl_attribute="expiration")
-    in_place = Deduplicator(store, Config(namespace=prefix, ttl_attribute="expiration"))
-    assert isinstance(in_place.claim(_hashed("done")), AlreadyDone)
-    at_work = {"id": {"S": f"{prefix}#{_hashed('busy')}"}, "status": {"S": "INPROGRESS"}}
-    migration.old.put_raw(at_work)
-    with pytest.raises(StoreError, match="another library is or was at work"):
-        in_place.claim(_hashed("busy"))
-
-
-def _hashed(key: str) -> str:
-    return hashlib.md5(json.dumps(key).encode()).hexdigest()  # noqa: S324 -- Powertools' own default
