@@ -28,6 +28,7 @@ _INSPECTOR = "/inspector.html"
 
 # For each page: what its document is like once `ready` finds something in it.
 _SCRIPT = """
+<link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width">
 <iframe id="frame" style="border: 0; width: %(width)dpx; height: 844px"></iframe>
 <script>
