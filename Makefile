@@ -9,14 +9,20 @@ ifeq ($(shell uname -s),Linux)
 LAMBDA_RIE := .engines/lambda-rie/.ready
 endif
 
+# Draws the diagrams of `make docs`; without npm they are shown as text.
+ifneq ($(shell command -v npm),)
+MERMAID := .engines/mermaid/.ready
+endif
+BROWSER := .engines/chromium/.ready
+
 # DynamoDB Local is Amazon's, under a license that its user accepts: only `make dynamodb-local` and
-# CI, where every engine must run, fetch it.
+# CI, where every engine must run, fetch it. Likewise the browser, which is large.
 ifeq ($(CI),true)
-JUDGE := $(DYNAMODB_LOCAL)
+JUDGE := $(DYNAMODB_LOCAL) $(BROWSER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick soak campaign bench layer lint types pythons dynamodb-local clean
+.PHONY: help demo test quick soak campaign bench docs layer lint types pythons dynamodb-local browser clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,7 +30,7 @@ help: ## list the targets
 demo: $(VENV)/.ready $(MINISTACK) ## the problem and the cure, side by side, on a local AWS stand-in
 	@$(BIN)/python -m examples.demo
 
-test: lint types $(MINISTACK) $(LAMBDA_RIE) $(JUDGE) ## all that CI runs: lint, types, tests on every engine, the built wheel
+test: lint types $(MINISTACK) $(LAMBDA_RIE) $(MERMAID) $(JUDGE) ## all that CI runs: lint, types, tests on every engine, the site, the built package
 	$(BIN)/python -m pytest
 
 campaign: $(VENV)/.ready $(DYNAMODB_LOCAL) ## three minutes of kills, faults, odd answers and wrong clocks; a ledger decides (fetches DynamoDB Local)
@@ -39,6 +45,9 @@ soak: $(VENV)/.ready ## a million claims in one process, then 50,000 on DynamoDB
 bench: $(VENV)/.bench $(DYNAMODB_LOCAL) ## ten minutes beside AWS Powertools and bare boto3: ratios, and dist/bench.png
 	$(BIN)/python -m tests.bench
 
+docs: $(VENV)/.ready $(MERMAID) ## guides and reference as a site: dist/docs/index.html
+	@$(BIN)/python -m tests.documents.site
+
 layer: ## the library alone, as a Lambda layer without the SDK: dist/cxone_idem-layer.zip
 	@$(PYTHON) -m examples.infrastructure.layer
 
@@ -50,7 +59,7 @@ types: $(VENV)/.ready ## mypy, strict; and pyright, strict, on what users see
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-pythons: $(MINISTACK) $(LAMBDA_RIE) $(JUDGE) ## the tests on every Python from 3.10 to 3.14 that this machine has
+pythons: $(MINISTACK) $(LAMBDA_RIE) $(MERMAID) $(JUDGE) ## the tests on every Python from 3.10 to 3.14 that this machine has
 	@for version in 3.10 3.11 3.12 3.13 3.14; do \
 	  command -v python$$version >/dev/null && python$$version -c '' 2>/dev/null \
 	    || { echo "python$$version: not on this machine"; continue; }; \
@@ -60,6 +69,8 @@ pythons: $(MINISTACK) $(LAMBDA_RIE) $(JUDGE) ## the tests on every Python from 3
 
 dynamodb-local: $(DYNAMODB_LOCAL) ## fetch Amazon's DynamoDB Local (its license: development and testing, no redistribution)
 
+browser: $(BROWSER) ## fetch a browser in which the tests open the site (Linux on x86-64; else they take an installed one)
+
 clean: ## remove what the targets made
 	rm -rf .venv .engines .pythons dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
@@ -67,11 +78,12 @@ $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
 	  || { echo "$(PYTHON) is older than 3.10: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli]' --group dev
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
 # In an environment of its own: it pins botocore.
@@ -92,6 +104,29 @@ $(MINISTACK):
 	  wheel = zipfile.ZipFile(glob.glob("*.whl")[0]); \
 	  open("aws-lambda-rie", "wb").write(wheel.read("samcli/local/rapid/aws-lambda-rie-" + arch))'
 	cd .engines/lambda-rie && chmod +x aws-lambda-rie && rm *.whl
+	@touch $@
+
+.engines/mermaid/.ready:
+	rm -rf .engines/mermaid && mkdir -p .engines/mermaid
+	cd .engines/mermaid && npm pack --silent mermaid@11.17.2
+	cd .engines/mermaid && tar -xzf mermaid-11.17.2.tgz --strip-components=2 package/dist/mermaid.min.js \
+	  && rm mermaid-11.17.2.tgz
+	@touch $@
+
+# Chromium as a package of npm, with the libraries and the font that a bare machine lacks.
+$(BROWSER):
+	@command -v npm >/dev/null || { echo "it needs npm on the PATH"; exit 1; }
+	rm -rf .engines/chromium && mkdir -p .engines/chromium
+	cd .engines/chromium && npm pack --silent @sparticuz/chromium@147.0.0
+	cd .engines/chromium && tar -xzf sparticuz-chromium-147.0.0.tgz --strip-components=2 package/bin \
+	  && rm sparticuz-chromium-147.0.0.tgz
+	cd .engines/chromium && for packed in chromium al2023.tar fonts.tar; do \
+	  node -e 'process.stdin.pipe(require("zlib").createBrotliDecompress()).pipe(process.stdout)' \
+	    < $$packed.br > $$packed || exit 1; done
+	cd .engines/chromium && tar -xf al2023.tar && tar -xf fonts.tar \
+	  && rm -f *.br *.tar && chmod +x chromium
+	@echo '<fontconfig><dir prefix="relative">fonts</dir><cachedir prefix="xdg">fontconfig</cachedir></fontconfig>' \
+	  > .engines/chromium/fonts.conf
 	@touch $@
 
 $(DYNAMODB_LOCAL):

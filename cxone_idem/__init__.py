@@ -5,6 +5,7 @@ The functions here work on one `Deduplicator`, made from the environment when fi
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cxone_idem.cause import Cause
@@ -35,6 +36,8 @@ from cxone_idem.stores.memory import MemoryStore
 if TYPE_CHECKING:
     from cxone_idem.decorator import once
     from cxone_idem.stores.dynamodb import DynamoDBStore
+
+    __version__: str
 
 __all__ = [
     "AlreadyDone",
@@ -128,5 +131,11 @@ def __getattr__(name: str) -> Any:
         from cxone_idem.decorator import once  # noqa: PLC0415
 
         return once
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+        # A copy that nobody installed, as in a Lambda layer, has no version.
+        with suppress(PackageNotFoundError):
+            return version("cxone-idem")
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

@@ -58,6 +58,7 @@ class Counts(NamedTuple):
     taken_over: int = 0
     """Claims made over a lease that had ended: its worker died, or took too long."""
     released: int = 0
+    """Claims given back undone."""
     lost_answers: int = 0
     """Writes that were carried out though their answer never came, recognised as our own."""
 

@@ -8,7 +8,18 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.documents import ALL_TEXT, GUIDES, README, ROOT, headings, sections, without_code
+from cxone_idem.record import Origin, Record, State
+from cxone_idem.stores.dynamodb_item import Layout
+from tests.support.documents import (
+    ALL_TEXT,
+    GUIDES,
+    PROJECT,
+    README,
+    ROOT,
+    headings,
+    sections,
+    without_code,
+)
 
 DOCUMENTS = {"README.md": README} | {
     f"examples/{name}/README.md": text for name, text in GUIDES.items()
@@ -34,7 +45,8 @@ class Link(NamedTuple):
 
 
 def _links(document: str) -> list[Link]:
-    targets = re.findall(r"\]\(([^)\s]+)\)", without_code(DOCUMENTS[document]))
+    text = (DOCUMENTS | PROJECT)[document]
+    targets = re.findall(r"\]\(([^)\s]+)\)", without_code(text))
     return [Link(document, target) for target in targets]
 
 
@@ -80,7 +92,7 @@ def test_readmes_table_links_every_guide() -> None:
 
 @pytest.mark.parametrize(
     "link",
-    [link for name in DOCUMENTS for link in _links(name) if "://" not in link.target],
+    [link for name in DOCUMENTS | PROJECT for link in _links(name) if "://" not in link.target],
     ids=" -> ".join,
 )
 def test_every_relative_link_resolves(link: Link) -> None:
@@ -100,9 +112,45 @@ def test_every_heading_is_unique() -> None:
     assert not {heading for heading, times in counted.items() if times > 1}
 
 
+PATH = re.compile(r"`((?:\.ci|cxone_idem|docs|examples|tests)/[\w./]+)`")
+
+
 @pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"`((?:examples|tests)/[\w./]+)`", ALL_TEXT)))
+    "path", sorted(set(PATH.findall("\n".join([ALL_TEXT, *PROJECT.values()]))))
 )
 def test_every_file_that_is_named_exists(path: str) -> None:
     """What the text points at is there."""
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r"`make ([a-z-]+)`", "\n".join(PROJECT.values()))))
+)
+def test_every_target_of_the_projects_pages_exists(target: str) -> None:
+    """`make` knows it."""
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_contributing_is_short() -> None:
+    """Under 100 lines, and read to the end."""
+    assert len(PROJECT["CONTRIBUTING.md"].splitlines()) < 100
+
+
+def test_the_changelog_keeps_its_form() -> None:
+    """Newest first; each entry is under a version, and under one of six kinds of change."""
+    versions = re.findall(r"^## (.+)$", PROJECT["CHANGELOG.md"], re.MULTILINE)
+    assert versions
+    for number, version in enumerate(versions):
+        is_release = re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", version)
+        assert is_release or (version == "[Unreleased]" and number == 0), version
+    kinds = set(re.findall(r"^### (.+)$", PROJECT["CHANGELOG.md"], re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_security_lists_what_is_stored() -> None:
+    """Each attribute of an item, and no other."""
+    stored = Layout().to_item(
+        Record("k", State.DONE, "v", 1, 1, 1, 1, 1, Origin(event_id="e"), "f", "null")
+    )
+    listed = re.findall(r"^\| `(\w+)` \|", PROJECT["SECURITY.md"], re.MULTILINE)
+    assert sorted(listed) == sorted(stored)

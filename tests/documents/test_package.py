@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -196,19 +200,99 @@ def test_few_modules_know_the_aws_sdk() -> None:
         assert knows == (name in AT_THE_SDK), name
 
 
-def test_the_built_wheel_works_when_installed(tmp_path: Path) -> None:
-    """Built, it holds the package, `py.typed` and the license; installed, it claims."""
+def test_the_version_is_the_packages() -> None:
+    """`__version__` is read when it is asked for: the import does not load what reads it."""
+    project = (ROOT / "pyproject.toml").read_text()
+    (written,) = re.findall(r'^version = "(.+)"$', project, re.MULTILINE)
+    assert cxone_idem.__version__ == written == version("cxone-idem")
+    code = """
+import sys, cxone_idem
+print("importlib.metadata" in sys.modules, cxone_idem.__version__)
+"""
+    assert run(code).split() == ["False", written]
+
+
+def test_a_copy_that_is_not_installed_has_no_version(tmp_path: Path) -> None:
+    """As in a Lambda layer: the attribute is missing, and that is no other error."""
+    shutil.copytree(PACKAGE, tmp_path / "cxone_idem")
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import importlib.metadata
+def missing(name): raise importlib.metadata.PackageNotFoundError(name)
+importlib.metadata.version = missing
+import cxone_idem
+print(hasattr(cxone_idem, "__version__"), cxone_idem.__file__)
+"""
+    assert run(code).startswith(f"False {tmp_path}")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a fresh sdist, and of the wheel that is built from it."""
+    home = tmp_path_factory.mktemp("built")
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)],
+        [sys.executable, "-m", "build", "--outdir", str(home), str(ROOT)],
         check=True,
         capture_output=True,
     )
-    (wheel,) = tmp_path.glob("*.whl")
+    return home
+
+
+def test_twine_takes_what_is_built(built: Path) -> None:
+    """Metadata and long description, with a warning as an error."""
+    files = sorted(built.iterdir())
+    assert [file.suffix for file in files] == [".whl", ".gz"]
+    done = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
+
+
+def test_the_sdist_passes_its_own_tests(built: Path, tmp_path: Path) -> None:
+    """It holds all that the tests read; a quick part of them passes where it was unpacked."""
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (home,) = tmp_path.iterdir()
+    for name in ("tests", "examples", "Makefile", ".ci/run", "SECURITY.md"):
+        assert (home / name).exists(), name
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/protocol"],
+        cwd=home,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d+ passed", done.stdout)
+
+
+def test_no_tool_of_ours_is_in_a_published_extra(built: Path) -> None:
+    """The one extra is the command line's; what is for developers stays here."""
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith("/METADATA"))
+        metadata = archive.read(name).decode()
+    assert re.findall(r"^Provides-Extra: (.+)$", metadata, re.MULTILINE) == ["cli"]
+    assert "Author: " in metadata
+    assert "Project-URL" not in metadata, "there is no public address yet"
+
+
+def test_the_built_wheel_works_when_installed(built: Path, tmp_path: Path) -> None:
+    """It holds the package, `py.typed` and the license, and nothing else; installed, it claims."""
+    (wheel,) = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {str(path.relative_to(ROOT)) for path in MODULES.values()} <= names
     assert "cxone_idem/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert not any(name.startswith(("tests", "examples")) for name in names)
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"cxone_idem"}
 
     home = tmp_path / "venv"
     venv.create(home, with_pip=True)

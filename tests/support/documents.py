@@ -8,6 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 GUIDES = {path.parent.name: path.read_text() for path in sorted(ROOT.glob("examples/*/README.md"))}
+PROJECT = {
+    name: (ROOT / name).read_text() for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+}
 ALL_TEXT = "\n".join([README, *GUIDES.values()])
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
