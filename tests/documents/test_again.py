@@ -63,6 +63,15 @@ def test_an_event_is_done_once(number, capsys, table):
         assert failed_ids(response) == []
     assert capsys.readouterr().out.count("starting") == 1
     assert len(table.scan(TableName="cxone-idem")["Items"]) == 1
+
+
+def test_a_batch_says_calmly_that_moto_has_none(caplog):
+    caplog.set_level("INFO", "cxone_idem")
+    for _ in range(2):
+        assert failed_ids(consumer.handler(sqs_event_of("k", "l", "m"), FakeContext())) == []
+    (line,) = [one for one in caplog.records if "no batch writes" in one.message]
+    assert line.levelname == "INFO"
+    assert "role" not in line.message
 """
 
 
@@ -87,7 +96,7 @@ def test_readmes_moto_fixture_works_as_it_is(tmp_path: Path) -> None:
     (block,) = code_blocks("Against moto")
     done = run_suite(tmp_path, block)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout
 
 
 def test_a_process_that_remembers_fails_the_second_test(tmp_path: Path) -> None:
@@ -96,4 +105,4 @@ def test_a_process_that_remembers_fails_the_second_test(tmp_path: Path) -> None:
     setting = '    CXONE_IDEM_REMEMBER_SECONDS="0",\n'
     assert block.count(setting) == 1
     done = run_suite(tmp_path, block.replace(setting, ""))
-    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
