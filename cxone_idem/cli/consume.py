@@ -13,7 +13,7 @@ import click
 from cxone_idem.cli.functions import decode_option, imported
 from cxone_idem.deduplicator import Deduplicator
 from cxone_idem.setting import variable
-from cxone_idem.sqs.consumer import Consumer, ServedQueue
+from cxone_idem.sqs.consumer import POLLERS_MAX, Consumer, ServedQueue
 from cxone_idem.sqs.decoding import Decode
 from cxone_idem.sqs.queue import ENTRIES_MAX
 
@@ -31,7 +31,14 @@ from cxone_idem.sqs.queue import ENTRIES_MAX
     show_default=True,
     help="Messages received at a time; fewer if each takes long, so that none waits here.",
 )
-def consume(queue: str, handler: str, decode: Decode | None, batch_size: int) -> None:
+@click.option(
+    "--pollers",
+    type=click.IntRange(1, POLLERS_MAX),
+    default=1,
+    show_default=True,
+    help="Threads that each receive a batch and run it; the handler must be thread-safe.",
+)
+def consume(queue: str, handler: str, decode: Decode | None, batch_size: int, pollers: int) -> None:
     """Run a handler once per key for the messages of a queue, until SIGTERM.
 
     On SIGTERM or Ctrl-C the running handler finishes, and what was not started goes back to the
@@ -44,7 +51,7 @@ def consume(queue: str, handler: str, decode: Decode | None, batch_size: int) ->
     # The consumer changes visibility on its own queue; done twice, it would be done for nothing.
     environ = {**os.environ, variable("align_visibility"): "false"}
     deduplicator = Deduplicator.from_environ(environ, decode=decode)
-    consumer = Consumer(deduplicator, ServedQueue.of(queue, batch_size), process_event)
+    consumer = Consumer(deduplicator, ServedQueue.of(queue, batch_size, pollers), process_event)
 
     def stop(number: int, _: FrameType | None) -> None:
         if consumer.service.stopping:

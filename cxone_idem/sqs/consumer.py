@@ -1,13 +1,14 @@
 """A long-polling consumer for containers and servers: what Lambda's pollers do, in one process.
 
-It receives, has the batch adapter settle what it received, deletes what is done and says when the
-rest is to come back. What becomes of a message is the adapter's to decide, here as on Lambda.
+Each poller receives, has the batch adapter settle what it received, deletes what is done and says
+when the rest is to come back. What becomes of a message is the adapter's to decide, as on Lambda.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
 from cxone_idem.claims.invocation import Invocation
@@ -25,14 +26,18 @@ from cxone_idem.sqs.queue import (
     open_queue,
 )
 from cxone_idem.sqs.visibility import plan_visibility
+from cxone_idem.sqs.workers import Workers
 
 logger = logging.getLogger("cxone_idem")
 
-POLL_SECONDS = 20
-"""The longest that SQS lets a receive wait: the fewest empty answers to pay for."""
+# A receive that is given up may have hidden messages already, so a stop waits for it. With the time
+# for its answer it ends within the 10 s that Docker grants, even if SQS hangs.
+POLL_SECONDS = 4
+POLLERS_MAX = 10
+"""As many as an AWS client has connections by default."""
 
 # While SQS cannot be reached: within 1, 2, 4 … 32 s, so that a fleet does not come back as one.
-_BACKOFF_MAX_SECONDS = 32
+_DOUBLINGS_MAX = 5
 # A stop is noticed within that; a signal does not end a sleep.
 _NAP_SECONDS = 1.0
 # No deadline is near here, and a deletion that is given up brings a duplicate.
@@ -48,14 +53,15 @@ class ServedQueue(NamedTuple):
     """The same queue on a client that waits long enough for `poll_seconds`."""
     batch_size: int = ENTRIES_MAX
     poll_seconds: int = POLL_SECONDS
+    pollers: int = 1
 
     @classmethod
-    def of(cls, name_or_url: str, batch_size: int) -> ServedQueue:
+    def of(cls, name_or_url: str, batch_size: int, pollers: int = 1) -> ServedQueue:
         """Return a queue on clients that suit a long-polling consumer; raise `QueueError`."""
         client = create_sqs_client(attempts=_ATTEMPTS, answer_seconds=_ANSWER_SECONDS)
         queue = open_queue(client, name_or_url)
         polling = create_sqs_client(attempts=1, answer_seconds=POLL_SECONDS + _ANSWER_SECONDS)
-        return cls(queue, SqsQueue(polling, queue.url), batch_size)
+        return cls(queue, SqsQueue(polling, queue.url), batch_size, pollers=pollers)
 
 
 class Settler(Protocol):
@@ -111,7 +117,7 @@ class Consumer:
         self._process_event = process_event
         self._heartbeat = heartbeat or Heartbeat(settler.claims, served.queue)
         self._runtime = runtime
-        self._backoff_seconds = 1
+        self._turn = Lock()
 
     def run(self) -> None:
         """Serve until stopped. Raises `QueueError` if the queue cannot be had at the start.
@@ -122,38 +128,50 @@ class Consumer:
         self._batches.settle({"Records": []}, self._process_event, self.service)
         arn = self._served.queue.arn()
         logger.info("serving %s", arn)
-        while not self.service.stopping:
-            try:
-                self._poll(arn)
-            except Exception:
-                logger.exception("a poll failed; what it received and did not do comes back")
-                self._rest_after_failure()
+        pollers = self._served.pollers
+        Workers(self._serve, [arn] * pollers).run(pollers)
         logger.info("stopped serving %s", arn)
 
-    def _poll(self, arn: str) -> None:
-        received = self._receive()
-        if received:
-            # Passed on and not kept here, where the frames of a failure could keep them alive.
-            self._conclude(self._settle([lambda_record(message, arn) for message in received]))
-        self._claims.record_pending()
-
-    def _receive(self) -> list[dict[str, Any]]:
+    def _serve(self, arn: str) -> None:
+        failures = 0
         try:
-            received = self._served.polled.receive(
-                most=self._served.batch_size,
-                wait_seconds=self._served.poll_seconds,
-                visibility_seconds=self._heartbeat.visibility_seconds,
-            )
+            while not self.service.stopping:
+                failures = 0 if self._poll(arn) else failures + 1
+                self._rest_after(failures)
+        finally:
+            self.service.stop()  # what ends one poller ends all
+
+    def _poll(self, arn: str) -> bool:
+        """Return whether SQS answered, and what it sent was settled."""
+        try:
+            received = self._receive()
+            if received:
+                # Passed on and not kept here, where the frames of a failure could keep them alive.
+                self._conclude(self._settle([lambda_record(message, arn) for message in received]))
+            self._claims.record_pending()
+        except Exception:
+            logger.exception("a poll failed; what it received and did not do comes back")
+            return False
+        return received is not None
+
+    def _receive(self) -> list[dict[str, Any]] | None:
+        try:
+            # In turn: what one gives back at a stop, no other receives. Idle, one alone asks.
+            with self._turn:
+                if self.service.stopping:
+                    return []
+                return self._served.polled.receive(
+                    most=self._served.batch_size,
+                    wait_seconds=self._served.poll_seconds,
+                    visibility_seconds=self._heartbeat.visibility_seconds,
+                )
         except QueueError as error:
             logger.warning("nothing received: %s", error)
-            self._rest_after_failure()
-            return []
-        self._backoff_seconds = 1
-        return received
+            return None
 
-    def _rest_after_failure(self) -> None:
-        seconds = self._runtime.random() * self._backoff_seconds
-        self._backoff_seconds = min(2 * self._backoff_seconds, _BACKOFF_MAX_SECONDS)
+    def _rest_after(self, failures: int) -> None:
+        most_seconds = 2 ** min(failures - 1, _DOUBLINGS_MAX) if failures else 0
+        seconds = self._runtime.random() * most_seconds
         while seconds > 0 and not self.service.stopping:
             self._runtime.sleep(min(seconds, _NAP_SECONDS))
             seconds -= _NAP_SECONDS

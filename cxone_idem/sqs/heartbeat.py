@@ -82,7 +82,7 @@ class Heartbeat:
 
     def _extend(self, claim: HeldClaim) -> None:
         try:
-            self._claims.extend(claim)
+            self._claims.renew_if_stale(claim)
         except ClaimLostError as error:
             # Settled since it was listed, it is not lost.
             if claim.record.state is State.IN_PROGRESS:

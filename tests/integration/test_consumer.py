@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,11 +72,11 @@ def consumer_of(
     **options: Any,
 ) -> Consumer:
     """Return a consumer that stops when its queue is empty; what failed comes back at once."""
-    batch_size = options.pop("batch_size", 10)
+    batch_size, pollers = options.pop("batch_size", 10), options.pop("pollers", 1)
     polled = Polled(queue, failures)
     consumer = Consumer(
         deduplicator or Deduplicator(MemoryStore()),
-        ServedQueue(SqsQueue(queue.client, queue.url), polled, batch_size, poll_seconds=0),
+        ServedQueue(SqsQueue(queue.client, queue.url), polled, batch_size, 0, pollers),
         process_event,
         runtime=Runtime(**{"random": lambda: 0.0, **options}),
     )
@@ -111,6 +112,26 @@ def test_what_failed_is_hidden_for_its_back_off(queue: TestQueue) -> None:
     consumer_of(queue, handler, random=lambda: 0.5).run()
     assert handler.keys == ["a"]
     assert queue.counts() == (0, 1)
+
+
+def test_pollers_share_what_they_know(queue: TestQueue) -> None:
+    """Two at work at once on two keys; what each has done, all know without a request."""
+    both = Barrier(2, timeout=30)
+    done: list[str] = []
+    store = FailingStore(MemoryStore())
+
+    def process(event: dict[str, Any]) -> None:
+        both.wait()
+        done.append(event["detail"]["IdempotencyKey"])
+
+    queue.send(*(envelope(key) for key in ("a", "b")))
+    deduplicator = Deduplicator(store)
+    consumer_of(queue, process, deduplicator, batch_size=1, pollers=2).run()
+    store.fails = State.IN_PROGRESS
+    queue.send(*(envelope(key) for key in ("a", "b")))
+    consumer_of(queue, process, deduplicator).run()
+    assert sorted(done) == ["a", "b"]
+    assert queue.counts() == (0, 0)
 
 
 def test_a_fifo_group_keeps_its_order_over_a_failure(sqs: SQSClient) -> None:

@@ -9,15 +9,16 @@ import sys
 import time
 from contextlib import contextmanager
 from select import select
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import pytest
 
-from cxone_idem import AlreadyDone, Config, Deduplicator, DynamoDBStore
+from cxone_idem import AlreadyDone, Claimed, Config, Deduplicator, DynamoDBStore
 from cxone_idem.sqs.consumer import Consumer, ServedQueue
 from tests.support.engines import DynamoDBTable, send
 from tests.support.events import envelope
 from tests.support.queues import Polled, TestQueue, sqs_on
+from tests.support.until import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,8 @@ pytestmark = pytest.mark.engine
 PATIENCE_SECONDS = 60
 # The shortest there is: the queue brings back what a dead process had 4 s later.
 SHORT_LEASE_SECONDS = 1
+# Docker's default, and what `docker stop` and Compose wait before SIGKILL.
+GRACE_SECONDS = 10
 
 
 class Stage:
@@ -43,16 +46,20 @@ class Stage:
         os.mkfifo(self.latch)
         # Open for both, so that no open waits for the other side.
         self._started = os.open(self.started, os.O_RDWR)
+        self._keys = open(self._started, "rb", buffering=0)  # noqa: SIM115, PTH123 -- see `close`
         self._latch = os.open(self.latch, os.O_RDWR)
 
     @contextmanager
-    def consumer(self, lease_seconds: float = 300) -> Iterator[subprocess.Popen[str]]:
+    def consumer(
+        self, lease_seconds: float = 300, *options: str
+    ) -> Iterator[subprocess.Popen[str]]:
         """Run a consumer process until the block ends."""
         arguments = [
             "--queue",
             self.queue.name,
             "--handler",
             "tests.support.latched_handler:process",
+            *options,
         ]
         with subprocess.Popen(
             [sys.executable, "-m", "cxone_idem", "consume", *arguments],
@@ -76,7 +83,7 @@ class Stage:
         """Return the key whose handler starts next; wait for it."""
         ready, _, _ = select([self._started], [], [], PATIENCE_SECONDS)
         assert ready, "no handler started"
-        return os.read(self._started, 64).decode()
+        return self._keys.readline().strip().decode()
 
     def let_go(self) -> None:
         """Let the handler that waits return."""
@@ -84,7 +91,7 @@ class Stage:
 
     def close(self) -> None:
         """Close the pipes."""
-        os.close(self._started)
+        self._keys.close()
         os.close(self._latch)
 
     def deduplicator(self) -> Deduplicator:
@@ -128,6 +135,41 @@ def test_sigterm_finishes_the_running_handler_and_gives_back_the_rest(stage: Sta
         process.communicate(timeout=PATIENCE_SECONDS)
     assert {first, second, third} == {"a", "b", "c"}
     assert stage.queue.counts() == (0, 0)
+
+
+@pytest.mark.parametrize("pollers", ["1", "3"])
+def test_an_idle_process_stops_in_time_and_keeps_nothing_back(stage: Stage, pollers: str) -> None:
+    """What its last poll receives, after the signal, is visible again at once and has not run."""
+    with stage.consumer(300, "--pollers", pollers) as process:
+        said_so_far = cast("IO[str]", process.stderr)
+        until(lambda: " serving " in said_so_far.readline())
+        time.sleep(0.5)  # by now each poller waits for messages
+        stopped_at = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        stage.queue.send(envelope("a"))
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+        assert time.monotonic() - stopped_at < GRACE_SECONDS
+    assert process.returncode == 0, said
+    assert stage.queue.counts() == (1, 0)
+    (message,) = stage.queue.receive()
+    assert message["attributes"]["ApproximateReceiveCount"] == "2"
+    assert isinstance(stage.deduplicator().claim("a"), Claimed)
+
+
+def test_pollers_of_one_process_work_at_once(stage: Stage) -> None:
+    """Each has a message of its own; a stop waits for all of them."""
+    stage.queue.send(*(envelope(key) for key in ("a", "b", "c")))
+    with stage.consumer(300, "--pollers", "2", "--batch-size", "1") as process:
+        first, second = stage.next_started(), stage.next_started()
+        process.send_signal(signal.SIGTERM)
+        stage.let_go()
+        stage.let_go()
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, said
+    assert stage.queue.counts() == (1, 0)
+    for key in (first, second):
+        assert isinstance(stage.deduplicator().claim(key), AlreadyDone)
 
 
 def test_a_second_sigterm_ends_the_process_and_leaves_the_rest_to_the_lease(stage: Stage) -> None:

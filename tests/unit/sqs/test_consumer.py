@@ -8,7 +8,7 @@ import pytest
 
 from cxone_idem import Deduplicator, MemoryStore
 from cxone_idem.runtime import Runtime
-from cxone_idem.sqs.consumer import Consumer, ServedQueue
+from cxone_idem.sqs.consumer import POLL_SECONDS, Consumer, ServedQueue
 from cxone_idem.sqs.queue import SqsQueue
 from tests.support.events import QUEUE_ARN, record
 
@@ -22,6 +22,7 @@ class FlakyQueue(SqsQueue):
     def __init__(self, *fails_at: str) -> None:
         super().__init__(None, "http://127.0.0.1/q")
         self.fails_at = list(fails_at)
+        self.error: type[BaseException] = ZeroDivisionError
         self.deleted: list[str] = []
         self.consumer: Consumer | None = None
         self._there = True
@@ -51,7 +52,7 @@ class FlakyQueue(SqsQueue):
     def _fail(self, what: str) -> None:
         if what in self.fails_at:
             self.fails_at.remove(what)
-            raise ZeroDivisionError
+            raise self.error
 
 
 @pytest.mark.parametrize("fails_at", ["receive", "delete", "change_visibility"])
@@ -73,3 +74,22 @@ def test_whatever_a_poll_raises_the_next_one_comes(
     assert queue.deleted == ["h"]
     assert naps == [1]
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_what_ends_one_poller_ends_all() -> None:
+    """A process that exits serves nothing any longer; what ended it is raised."""
+    queue = FlakyQueue("receive")
+    queue.error = SystemExit
+    consumer = Consumer(Deduplicator(MemoryStore()), ServedQueue(queue, queue, pollers=4), bool)
+    queue.consumer = consumer
+    with pytest.raises(SystemExit):
+        consumer.run()
+    assert consumer.service.stopping
+
+
+def test_a_poll_ends_within_the_time_that_docker_grants() -> None:
+    """Ten seconds, even if SQS never answers: connecting, waiting and the time for the answer."""
+    config = ServedQueue.of("http://127.0.0.1/q", 10, 2).polled._client.meta.config  # noqa: SLF001
+    assert config.read_timeout > POLL_SECONDS
+    assert config.retries["total_max_attempts"] == 1
+    assert config.connect_timeout + config.read_timeout < 10

@@ -131,6 +131,20 @@ def test_a_handler_may_outlast_its_lease(work: Work) -> None:
     assert work.beats.pauses[0] == LEASE_SECONDS / 3
 
 
+def test_what_another_poller_extended_is_left_alone(work: Work) -> None:
+    """Each poller's heartbeat looks at all claims of the process; one write is enough."""
+
+    def process(_: Any) -> None:
+        claims = work.mine.claims.open_claims()
+        version = claims[0].record.version
+        work.beats.beat()
+        assert [claim.record.version for claim in claims] == [version]
+        work.pass_time()
+        assert [claim.record.version for claim in claims] != [version]
+
+    assert work.run(process, "a") == ["completed"]
+
+
 def test_without_a_beat_the_lease_ends(work: Work) -> None:
     """The control of the test above: the same time, no beat, and the key is taken over."""
 
