@@ -20,6 +20,8 @@ MINISTACK = ENGINES / "ministack" / "bin" / "ministack"
 # A cold Java or Python start takes 1 to 4 s on two busy cores; a minute means it never will.
 _START_SECONDS = 60
 
+SERVICES = "dynamodb,sqs,lambda,events,iam,sts"
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -69,7 +71,7 @@ def ministack(env: Mapping[str, str] | None = None) -> Iterator[str]:
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "LAMBDA_EXECUTOR": "local",
-        "SERVICES": "dynamodb,sqs,lambda,events,iam,sts",
+        "SERVICES": SERVICES,
         **(env or {}),
     }
     with server([MINISTACK], f"http://127.0.0.1:{port}", settings) as url:

@@ -11,8 +11,8 @@ from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.check import Facts, Finding, Status, UnreadError, examine, fact, last_name
 from cxone_idem.doctor.function import read_function
 from cxone_idem.doctor.queue import delivery, read_mappings, read_queue
-from cxone_idem.doctor.role import check_role
-from cxone_idem.doctor.rule import read_rule, rules_to
+from cxone_idem.doctor.role import KEY_ACTIONS, TABLE_KEY_ACTIONS, Key, check_role
+from cxone_idem.doctor.rule import doubles, read_rule, rules_to
 from cxone_idem.doctor.table import read_table
 
 
@@ -34,14 +34,16 @@ class Examination:
             self._add(examine(mistake))
         self._add(examine(function))
         config = self._read("table", function, "config")
-        if config:
-            self.table(config)
+        table = self.table(config) if config else Facts()
+        keys: list[Key] = [((table.SSEDescription or {}).get("KMSMasterKeyArn"), TABLE_KEY_ACTIONS)]
         mappings = self._mappings(function, FunctionName=function.FunctionArn)
-        for mapping in mappings:
-            self._mapping(mapping, function)
+        queues = [self._mapping(mapping, function) for mapping in mappings]
+        keys += [(queue.KmsMasterKeyId, KEY_ACTIONS) for queue in queues]
         queue_arns = [mapping.EventSourceArn for mapping in mappings]
-        self._rules([*queue_arns, function.FunctionArn])
-        self._add(check_role(self._account, function, queue_arns))
+        mapped = function.get("mappings")
+        mapped = mapped if isinstance(mapped, UnreadError) else len(mappings)
+        self._rules([*queue_arns, function.FunctionArn], mapped)
+        self._add(check_role(self._account, function, queue_arns, keys))
 
     def queue(self, name: str, config: Config) -> None:
         """Examine a queue, the functions behind it, and the rules that send to it.
@@ -60,45 +62,47 @@ class Examination:
 
     def rule(self, name: str, config: Config) -> None:
         """Examine a rule, and the queues and functions that it sends to."""
-        for target in self._rule(name):
+        for target in self._rule(name).targets or []:
             if ":sqs:" in target.Arn:
                 self.queue(target.Arn, config)
             elif ":lambda:" in target.Arn:
                 self.function(target.Arn)
 
-    def table(self, config: Config) -> None:
-        """Examine the table that settings name."""
+    def table(self, config: Config) -> Facts:
+        """Examine the table that settings name; return its facts."""
         table = self._part("table", config.table, read_table, config)
         if table:
             self._add(examine(table))
+        return table
 
     def _mappings(self, of: Facts, **which: str) -> Any:
         of["mappings"] = fact(lambda: read_mappings(self._account, **which))
         return self._read("mappings", of, "mappings")
 
-    def _mapping(self, mapping: Facts, function: Facts) -> None:
+    def _mapping(self, mapping: Facts, function: Facts) -> Facts:
+        """Examine a mapping and its queue; return the queue's facts."""
         self._add(examine(mapping))
         queue = self._part("queue", mapping.EventSourceArn, read_queue, function.get("config"))
         if queue:
             self._add(examine(delivery(mapping, queue, function)))
             self._add(examine(queue))
+        return queue
 
-    def _rules(self, arns: Sequence[str]) -> None:
-        sending = rules_to(self._account, arns)
+    def _rules(self, arns: Sequence[str], mapped: object = 1) -> None:
+        sending = rules_to(self._account, arns, mapped)
         self._add(examine(sending))
-        for name in self._read("rules", sending, "rules"):
-            self._rule(name)
+        rules = [self._rule(name) for name in self._read("rules", sending, "rules")]
+        self._add(examine(doubles(rules, arns)))
 
-    def _rule(self, name: str) -> Any:
-        """Examine a rule; return its targets."""
+    def _rule(self, name: str) -> Facts:
+        """Examine a rule; return its facts, with the targets that could be read."""
         rule = self._part("rule", name, read_rule)
-        if not rule:
-            return []
-        self._add(examine(rule))
-        targets = self._read("target-dead-letter-queue", rule, "targets")
-        for target in targets:
-            self._add(examine(target))
-        return targets
+        if rule:
+            self._add(examine(rule))
+            rule["targets"] = self._read("target-dead-letter-queue", rule, "targets")
+            for target in rule.targets:
+                self._add(examine(target))
+        return rule
 
     def _part(self, kind: str, name: str, read: Callable[..., Facts], *how: Any) -> Facts:
         """Return the facts of a part; none, with a finding that says why, if it cannot be read."""
@@ -109,7 +113,8 @@ class Examination:
             if unread.absent:
                 self.missing.add(name)
                 why = "what is not there cannot process an event"
-                fix = "create it, or check the name, the account and the region"
+                by = " (cxone-idem create-table)" if kind == "table" else ""
+                fix = f"create it{by}, or check the name, the account and the region"
                 finding = replace(finding, status=Status.WRONG, why=why, fix=fix)
             self._add([finding])
             return Facts()

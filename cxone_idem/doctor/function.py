@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
-from cxone_idem.doctor.check import Facts, UnreadError, advice, wrong
+from cxone_idem.doctor.check import Facts, UnreadError, advice, fact, wrong
 from cxone_idem.errors import ConfigError
 from cxone_idem.stores.dynamodb import REQUEST_SECONDS
 
+_OLD = ("python2.7", "python3.6", "python3.7", "python3.8", "python3.9")
+_LOGGED = ("TRACE", "DEBUG", "INFO")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
 
 
@@ -17,7 +20,18 @@ def read_function(account: Account, name: str) -> Facts:
     """Read a function, in AWS's names, by its name or ARN, with a qualifier or without."""
     found = account.ask("lambda", "get_function_configuration", FunctionName=name)
     name = found["FunctionName"]
-    return Facts(found, subject=f"function {name}", **_settings(name, found.get("Environment", {})))
+    ask = partial(account.ask, "lambda", "get_function_concurrency", FunctionName=name)
+    logging = found.get("LoggingConfig", {})
+    facts = _settings(name, found.get("Environment", {}))
+    return Facts(
+        found,
+        **{**facts, "checks": (*_FUNCTION_CHECKS, *facts["checks"])},
+        subject=f"function {name}",
+        reserved=fact(lambda: ask().get("ReservedConcurrentExecutions")),
+        log_format=logging.get("LogFormat", "JSON"),
+        log_level=logging.get("ApplicationLogLevel", "INFO"),
+        log_group=logging.get("LogGroup", f"/aws/lambda/{name}"),
+    )
 
 
 def _settings(name: str, environment: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +64,22 @@ _MISTAKE_CHECKS = (
         "wrong CXONE_IDEM_* variables: {mistake}",
         "the function cannot start: every event fails",
         "correct the function's environment",
+    ),
+)
+_FUNCTION_CHECKS = (
+    wrong(
+        "runtime",
+        lambda function: function.Runtime in _OLD,
+        "{Runtime}",
+        "AWS has ended it, and the library needs Python 3.10",
+        "set the newest Python runtime, and build the package for it",
+    ),
+    advice(
+        "logs",
+        lambda function: function.log_format == "Text" or function.log_level not in _LOGGED,
+        "log format {log_format}, level {log_level}",
+        "duplicates are logged at INFO, with fields that queries and `duplicates` need as JSON",
+        "set the log format to JSON and the application log level to INFO",
     ),
 )
 _ENVIRONMENT_CHECKS = (

@@ -6,17 +6,17 @@ import json
 
 from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
-from cxone_idem.doctor.check import Facts, UnreadError, fact, last_name, wrong
+from cxone_idem.doctor.check import Facts, UnreadError, advice, fact, last_name, wrong
 
 _KEPT = "MessageRetentionPeriod"
 
 
 def read_queue(account: Account, name: str, config: Config | UnreadError) -> Facts:
     """Read a queue by its name, URL or ARN, for a consumer with these settings."""
-    attributes = _attributes(account, name)
+    attributes = queue_attributes(account, name)
     redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
     letters_arn = redrive.get("deadLetterTargetArn", "")
-    letters = fact(lambda: _attributes(account, letters_arn)) if letters_arn else {}
+    letters = fact(lambda: queue_attributes(account, letters_arn)) if letters_arn else {}
     unread = letters if isinstance(letters, UnreadError) else None
     gone = unread is not None and unread.absent
     return Facts(
@@ -26,12 +26,14 @@ def read_queue(account: Account, name: str, config: Config | UnreadError) -> Fac
         receives=int(redrive.get("maxReceiveCount", 0)) if letters_arn else "unlimited",
         dead_letters=(last_name(letters_arn) or "none") + ", which does not exist" * gone,
         no_dead_letters=gone or not letters_arn,
+        alarms=fact(lambda: alarms_on(account, "" if gone else letters_arn)),
         kept_seconds=unread or sum(int(each.get(_KEPT, 0)) for each in (attributes, letters)),
         config=config,
     )
 
 
-def _attributes(account: Account, name: str) -> dict[str, str]:
+def queue_attributes(account: Account, name: str) -> dict[str, str]:
+    """Return a queue's attributes, in AWS's names, by its name, URL or ARN."""
     url = name
     if not name.startswith(("http://", "https://")):
         *_, owner, short = ["", *name.split(":")]
@@ -40,6 +42,20 @@ def _attributes(account: Account, name: str) -> dict[str, str]:
     answer = account.ask("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["All"])
     attributes: dict[str, str] = answer["Attributes"]
     return attributes
+
+
+def alarms_on(account: Account, letters_arn: str | None) -> int:
+    """Return how many alarms watch the depth of a dead-letter queue; without a queue, -1."""
+    if not letters_arn:
+        return -1
+    answer = account.ask(
+        "cloudwatch",
+        "describe_alarms_for_metric",
+        Namespace="AWS/SQS",
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Dimensions=[{"Name": "QueueName", "Value": last_name(letters_arn)}],
+    )
+    return len(answer["MetricAlarms"])
 
 
 def read_mappings(account: Account, **of: str) -> list[Facts]:
@@ -64,10 +80,18 @@ def delivery(mapping: Facts, queue: Facts, function: Facts) -> Facts:
         "needed": needed,
         "window": window,
         "whole": needed + window,
+        "maximum": (mapping.ScalingConfig or {}).get("MaximumConcurrency"),
     }
     return Facts(facts, checks=_DELIVERY_CHECKS, subject=queue.subject, function=function)
 
 
+ALARM_CHECK = advice(
+    "dead-letter-alarm",
+    lambda part: part.alarms == 0,
+    "alarms on the depth of {dead_letters} (those of metric math are not seen): {alarms}",
+    "events wait there until they are lost, and nobody knows",
+    "make an alarm on its ApproximateNumberOfMessagesVisible > 0",
+)
 # "Creating and configuring an SQS event source mapping": maxReceiveCount is at least 5, so that
 # throttled or briefly failing messages do not end in the dead-letter queue.
 _QUEUE_CHECKS = (
@@ -93,6 +117,7 @@ _QUEUE_CHECKS = (
         "a copy that is redriven late comes after its record counts as absent, and is done again",
         "set CXONE_IDEM_RETENTION_SECONDS to {kept_seconds} or more, or keep messages shorter",
     ),
+    ALARM_CHECK,
 )
 _MAPPING_CHECKS = (
     wrong(
@@ -127,5 +152,13 @@ _DELIVERY_CHECKS = (
         "the visibility timeout starts when the poller receives: what it then waits for a batch to"
         " fill is missing at the end",
         "set the visibility timeout to {whole} s, or shorten the window",
+    ),
+    wrong(
+        "concurrency",
+        lambda delivery: None is not delivery.function.reserved < (delivery.maximum or 0),
+        "the mapping asks for {maximum} invocations at a time; {function.reserved} are reserved",
+        "Lambda throttles the rest: each throttled batch counts as a receive, and good messages"
+        " become dead letters",
+        "lower MaximumConcurrency, or raise the reserved concurrency",
     ),
 )

@@ -12,8 +12,11 @@ from cxone_idem.doctor.check import Facts, Finding, UnreadError, advice, examine
 _POLL = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 _ALIGN = "sqs:ChangeMessageVisibility"
 _BEYOND_POLL = ["sqs:DeleteQueue", "sqs:PurgeQueue", "sqs:SendMessage", "sqs:SetQueueAttributes"]
-_QUEUE_ACTIONS = {"needed": _POLL, "faster": [], "beyond": [*_BEYOND_POLL, _ALIGN]}
-_ALIGNED_QUEUE_ACTIONS = {"needed": [*_POLL, _ALIGN], "faster": [], "beyond": _BEYOND_POLL}
+_QUEUE_ACTIONS = {"needed": _POLL, "beyond": [*_BEYOND_POLL, _ALIGN]}
+_ALIGNED_QUEUE_ACTIONS = {"needed": [*_POLL, _ALIGN], "beyond": _BEYOND_POLL}
+_LOG_ACTIONS = {"needed": ["logs:CreateLogStream", "logs:PutLogEvents"]}
+KEY_ACTIONS = {"needed": ["kms:Decrypt"]}
+TABLE_KEY_ACTIONS = {"needed": ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]}
 _TABLE_ACTIONS = {
     "needed": ["dynamodb:PutItem"],
     "faster": ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
@@ -26,6 +29,9 @@ _TABLE_ACTIONS = {
         *("dynamodb:UpdateItem", "dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive"),
     ],
 }
+_KINDS = {"dynamodb": "table", "sqs": "queue", "logs": "log", "kms": "key"}
+Key = tuple[str | None, dict[str, list[str]]]
+"""A key, if there is one, and the actions on it that a role needs."""
 _UNCERTAIN = "uncertain"
 _DENIED = ("explicitDeny", "implicitDeny")
 
@@ -39,16 +45,19 @@ def _access(account: Account, role_arn: str, arn: str, actions: dict[str, list[s
     decisions = {each["EvalActionName"]: _decision(each) for each in results}
 
     def those(kind: str, *decided: str) -> str:
-        found = (each for each in actions[kind] if decisions.get(each, _UNCERTAIN) in decided)
+        found = (
+            each for each in actions.get(kind, ()) if decisions.get(each, _UNCERTAIN) in decided
+        )
         return ", ".join(found) or "none"
 
     missing, uncertain = those("needed", *_DENIED), those("needed", _UNCERTAIN)
     reason = f"{uncertain} on {arn} depends on a condition of a policy"
     unread = UnreadError(reason, "see that the condition holds for the function")
+    kind = _KINDS[arn.split(":")[2]]
     return Facts(
         subject=f"role {last_name(role_arn)}",
-        checks=_ACCESS_CHECKS,
-        kind="table" if ":dynamodb:" in arn else "queue",
+        checks=_ACCESS_CHECKS if "beyond" in actions else _ACCESS_CHECKS[:1],
+        kind=kind,
         arn=arn,
         missing=unread if missing == "none" != uncertain else missing,
         slow=those("faster", *_DENIED),
@@ -67,8 +76,8 @@ _ACCESS_CHECKS = (
         "{kind}-permissions",
         lambda access: access.missing != "none",
         "needed on {arn}, but not allowed: {missing}",
-        "AWS refuses the request, so that no event is processed as it should be",
-        "allow it on that {kind}",
+        "AWS refuses the request: no event is processed as it should be, or nothing can be seen",
+        "allow it on that {kind}; of a key, its own policy may do so too",
     ),
     advice(
         "batch-permissions",
@@ -87,14 +96,17 @@ _ACCESS_CHECKS = (
 )
 
 
-def check_role(account: Account, function: Facts, queue_arns: Iterable[str]) -> Iterator[Finding]:
+def check_role(
+    account: Account, function: Facts, queue_arns: Iterable[str], keys: Iterable[Key] = ()
+) -> Iterator[Finding]:
     """Report which actions a function's role lacks, and which it has without need."""
     subject = f"role {last_name(function.Role)}"
     config, actions = function.get("config"), _QUEUE_ACTIONS
+    # Only named, a table or a log group is in the function's own account and Region.
+    partition, _, region, owner = function.FunctionArn.split(":")[1:5]
+    log = f"arn:{partition}:logs:{region}:{owner}:log-group:{function.log_group}:log-stream:any"
     try:
         if isinstance(config, Config):
-            # Only named, the table is in the function's own account and Region.
-            partition, _, region, owner = function.FunctionArn.split(":")[1:5]
             own = f"arn:{partition}:dynamodb:{region}:{owner}:table/{config.table}"
             arn = config.table if config.table.startswith("arn:") else own
             yield from examine(_access(account, function.Role, arn, _TABLE_ACTIONS))
@@ -103,6 +115,19 @@ def check_role(account: Account, function: Facts, queue_arns: Iterable[str]) -> 
             yield config.finding("table-permissions", subject)
         for arn in queue_arns:
             yield from examine(_access(account, function.Role, arn, actions))
+        yield from examine(_access(account, function.Role, log, _LOG_ACTIONS))
+        for key, needed in [(function.KMSKeyArn, KEY_ACTIONS), *keys]:
+            yield from _check_key(account, function.Role, key, needed)
     except UnreadError as unread:
         fix = "run the doctor against AWS IAM, with iam:SimulatePrincipalPolicy allowed"
         yield UnreadError(str(unread), unread.fix or fix).finding("permissions", subject)
+
+
+def _check_key(
+    account: Account, role_arn: str, key: str | None, actions: dict[str, list[str]]
+) -> Iterator[Finding]:
+    """Report whether a role may use a key; AWS's own keys let in whoever may use the service."""
+    if key and not key.startswith("alias/aws/"):
+        found = account.ask("kms", "describe_key", KeyId=key)["KeyMetadata"]
+        if found["KeyManager"] == "CUSTOMER":
+            yield from examine(_access(account, role_arn, found["Arn"], actions))

@@ -16,7 +16,7 @@ from botocore.session import Session
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore
 from cxone_idem.cli.output import Exit
-from examples.local_stack import ministack
+from examples.local_stack import SERVICES, ministack
 from tests.support.command import Said, run
 from tests.support.deployed import Cloud, Pipeline
 from tests.support.documents import code_blocks, sections
@@ -103,7 +103,7 @@ def pipeline(moto_cloud: Cloud) -> Pipeline:
 @pytest.fixture(scope="module")
 def served_cloud() -> Iterator[Cloud]:
     """Return an account behind a wire."""
-    with ministack() as url:
+    with ministack({"SERVICES": f"{SERVICES},kms,monitoring"}) as url:
         yield Cloud(url)
 
 
@@ -148,25 +148,34 @@ def test_a_healthy_pipeline_has_no_finding(cloud: Cloud, doctor: Callable[..., S
         "batch-permissions",
         "batch-window",
         "capacity",
+        "concurrency",
+        "dead-letter-alarm",
         "dead-letter-queue",
         "detail-type",
         "endpoint",
+        "event-source",
         "global-table",
         "kill-switch",
         "least-privilege",
+        "log-permissions",
+        "logs",
         "mapping-state",
         "namespace",
+        "overlap",
         "partial-failures",
         "queue-permissions",
+        "queue-policy",
         "receive-count",
         "retention",
         "rule-state",
         "rules",
+        "runtime",
         "sdk-timeouts",
         "settings",
         "table-key",
         "table-permissions",
         "target-dead-letter-queue",
+        "target-input",
         "ttl",
         "ttl-seconds",
         "visibility-timeout",
@@ -246,6 +255,47 @@ def _statement(action: str) -> dict[str, str]:
     return {"Effect": "Allow", "Action": action, "Resource": "*"}
 
 
+def _letters(pipeline: Pipeline) -> dict[str, Any]:
+    return {"DeadLetterConfig": {"Arn": pipeline.dead_letter_arn}}
+
+
+def _second_target(pipeline: Pipeline) -> None:
+    pipeline.set_target(pipeline.queue_arn, Id="2", **_letters(pipeline))
+
+
+def _second_rule(pipeline: Pipeline, pattern: dict[str, Any] | None = None) -> None:
+    events, name = pipeline.cloud.events, f"{pipeline.name}-second"
+    of = {"EventBusName": pipeline.bus}
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern or _PATTERN), **of)
+    target = {"Id": "1", "Arn": pipeline.queue_arn, **_letters(pipeline)}
+    events.put_targets(Rule=name, Targets=[target], **of)
+
+
+def _no_mapping(pipeline: Pipeline) -> None:
+    pipeline.cloud.functions.delete_event_source_mapping(UUID=pipeline.mapping)
+
+
+def _reserve(pipeline: Pipeline, count: int, maximum: int) -> None:
+    pipeline.set_mapping(ScalingConfig={"MaximumConcurrency": maximum})
+    pipeline.cloud.functions.put_function_concurrency(
+        FunctionName=pipeline.name, ReservedConcurrentExecutions=count
+    )
+
+
+def _key(pipeline: Pipeline) -> None:
+    key = pipeline.cloud.kms.create_key()["KeyMetadata"]["Arn"]
+    pipeline.set_queue(KmsMasterKeyId=key)
+
+
+def _key_open(pipeline: Pipeline) -> None:
+    _key(pipeline)
+    pipeline.allow(
+        pipeline.grant("dynamodb:PutItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"),
+        {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"},
+    )
+
+
+_REWRITTEN = {"InputPathsMap": {"id": "$.id"}, "InputTemplate": '{"id": <id>}'}
 _PATTERN = {"detail-type": ["conversation.start"]}
 _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
     "table-is-missing": (
@@ -275,12 +325,42 @@ _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
     "few-receives": (lambda p: _redrive(p, maxReceiveCount=3), {("receive-count", "wrong")}),
     "dead-letter-queue-gone": (
         lambda p: p.cloud.sqs.delete_queue(QueueUrl=p.url("dead")),
-        {("dead-letter-queue", "wrong"), ("retention", "unknown")},
+        {("dead-letter-queue", "wrong"), ("retention", "unknown"), ("queue-policy", "unknown")},
     ),
     "retention-long": (_long_retention, {("retention", "wrong")}),
     "retention-short": (
         lambda p: p.set_environment(CXONE_IDEM_RETENTION_SECONDS="3600"),
         {("retention", "wrong")},
+    ),
+    "queue-closed": (lambda p: p.set_queue(Policy=""), {("queue-policy", "wrong")}),
+    "queue-for-another-rule": (
+        lambda p: p.set_queue(Policy=p.letting_in(p.queue_arn, "arn:aws:events:*:*:rule/other")),
+        {("queue-policy", "wrong")},
+    ),
+    "second-target": (_second_target, {("overlap", "advice")}),
+    "second-rule": (_second_rule, {("overlap", "advice")}),
+    "envelope-taken": (
+        lambda p: p.set_target(p.queue_arn, **_letters(p), InputPath="$.detail"),
+        {("target-input", "wrong")},
+    ),
+    "event-rewritten": (
+        lambda p: p.set_target(p.queue_arn, **_letters(p), InputTransformer=_REWRITTEN),
+        {("target-input", "wrong")},
+    ),
+    "no-mapping": (_no_mapping, {("event-source", "wrong"), ("rules", "advice")}),
+    "runtime-old": (lambda p: p.set_function(Runtime="python3.9"), {("runtime", "wrong")}),
+    "no-logs": (
+        lambda p: p.cloud.iam.delete_role_policy(RoleName=p.name, PolicyName="log"),
+        {("log-permissions", "wrong")},
+    ),
+    "key-closed": (_key, {("key-permissions", "wrong")}),
+    "no-alarm": (
+        lambda p: p.cloud.alarms.delete_alarms(AlarmNames=[p.name]),
+        {("dead-letter-alarm", "advice")},
+    ),
+    "concurrency-high": (
+        lambda p: _reserve(p, 3, 5),
+        {("concurrency", "wrong")},
     ),
     "rule-takes-all": (lambda p: p.set_rule({"source": ["nice"]}), {("detail-type", "wrong")}),
     "rule-disabled": (lambda p: p.set_rule(_PATTERN, "DISABLED"), {("rule-state", "wrong")}),
@@ -294,7 +374,14 @@ _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
         {("table-permissions", "wrong")},
     ),
     "role-is-denied": (_deny, {("table-permissions", "wrong")}),
-    "role-is-bound": (_bound, {("table-permissions", "wrong"), ("batch-permissions", "advice")}),
+    "role-is-bound": (
+        _bound,
+        {
+            ("table-permissions", "wrong"),
+            ("batch-permissions", "advice"),
+            ("log-permissions", "wrong"),
+        },
+    ),
     "role-cannot-batch": (
         lambda p: p.allow(p.grant("dynamodb:PutItem")),
         {("batch-permissions", "advice")},
@@ -336,6 +423,44 @@ _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
 }
 
 
+_HEALTHY: dict[str, Fault] = {
+    "two types, two rules": lambda p: _second_rule(p, {"detail-type": ["conversation.end"]}),
+    "a key of its own": _key_open,
+    "a key of AWS": lambda p: p.set_queue(KmsMasterKeyId="alias/aws/sqs"),
+    "reserved enough": lambda p: _reserve(p, 5, 5),
+    "input whole": lambda p: p.set_target(p.queue_arn, **_letters(p), InputPath="$"),
+    "this rule alone let in": lambda p: p.set_queue(
+        Policy=p.letting_in(p.queue_arn, f"arn:aws:events:*:*:rule/{p.bus}/{p.name}")
+    ),
+    "all services let in": lambda p: p.set_queue(
+        Policy=p.letting_in(p.queue_arn, Principal="*", Action=["SQS:*"], Resource="*")
+    ),
+}
+
+
+@pytest.mark.parametrize("twin", _HEALTHY)
+def test_each_healthy_twin_has_no_finding(
+    pipeline: Pipeline, doctor: Callable[..., Said], twin: str
+) -> None:
+    """The same part, as it should be."""
+    _HEALTHY[twin](pipeline)
+    assert faults(doctor(pipeline)) == []
+
+
+def test_text_logs_are_found_where_the_engine_has_the_setting(
+    served_cloud: Cloud, doctor: Callable[..., Said]
+) -> None:
+    """Text, or a level above that of duplicates; moto knows neither."""
+    require("ministack")
+    pipeline = Pipeline(served_cloud)
+    for logging in (
+        {"LogFormat": "Text"},
+        {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"},
+    ):
+        pipeline.set_function(LoggingConfig=logging)
+        assert faults(doctor(pipeline)) == [("logs", "advice")]
+
+
 @pytest.mark.parametrize("fault", _WRONG)
 def test_each_fault_is_found_by_its_name(
     pipeline: Pipeline, doctor: Callable[..., Said], fault: str
@@ -366,14 +491,18 @@ def test_faults_are_found_on_an_engine_behind_a_wire(
     for fault in (
         "ttl-elsewhere",
         "partial-failures-off",
+        "second-rule",
         "visibility-short",
         "few-receives",
         "retention-long",
         "rule-takes-all",
-        "target-drops",
         "role-cannot-claim",
         "role-cannot-poll",
         "less-time-than-the-sdk",
+        "envelope-taken",
+        "runtime-old",
+        "no-logs",
+        "queue-closed",
     ):
         plant, found = _WRONG[fault]
         plant(pipeline)
@@ -418,6 +547,7 @@ def test_what_does_not_exist_is_said_so(
     assert said.exit is Exit.NOT_FOUND
     (finding,) = said.data
     assert "not-there" in finding["subject"]
+    assert ("cxone-idem create-table" in finding["fix"]) == (option == "--table")
     assert finding["status"] == "wrong"
 
 
@@ -563,10 +693,12 @@ def test_the_read_permissions_in_readme_are_enough(
         ("dynamodb:Scan", {"ttl-seconds"}),
         ("dynamodb:DescribeTimeToLive", {"ttl"}),
         ("dynamodb:DescribeTable", {"table"}),
-        ("sqs:GetQueueAttributes", {"queue"}),
+        ("sqs:GetQueueAttributes", {"queue", "queue-policy"}),
         ("events:ListTargetsByRule", {"target-dead-letter-queue"}),
         ("events:ListEventBuses", {"rules"}),
-        ("lambda:ListEventSourceMappings", {"mappings"}),
+        ("lambda:ListEventSourceMappings", {"mappings", "event-source"}),
+        ("lambda:GetFunctionConcurrency", {"concurrency"}),
+        ("cloudwatch:DescribeAlarmsForMetric", {"dead-letter-alarm"}),
         ("lambda:GetFunctionConfiguration", {"function"}),
     ],
 )

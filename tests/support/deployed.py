@@ -43,6 +43,8 @@ class Cloud:
         self.functions = client("lambda")
         self.events = client("events")
         self.iam = client("iam")
+        self.kms = client("kms")
+        self.alarms = client("cloudwatch")
 
 
 class Pipeline:
@@ -64,12 +66,30 @@ class Pipeline:
         self.role_arn = self._create_role()
         self._create_function()
         self._create_rule()
+        self.cloud.sqs.set_queue_attributes(
+            QueueUrl=self.url("dead"), Attributes={"Policy": self.letting_in(self.dead_letter_arn)}
+        )
+        self._create_alarm()
 
     # What tests plant faults with.
 
     def set_queue(self, **attributes: str) -> None:
-        """Change attributes of the queue."""
+        """Change attributes of the queue, whose policy moto forgets at each change."""
+        attributes = {"Policy": self.letting_in(self.queue_arn), **attributes}
         self.cloud.sqs.set_queue_attributes(QueueUrl=self.url("events"), Attributes=attributes)
+
+    def letting_in(self, queue_arn: str, source: str = "arn:aws:events:*", **changes: Any) -> str:
+        """Return a policy that lets EventBridge send to a queue."""
+        return _policy(
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "events.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": queue_arn,
+                "Condition": {"ArnLike": {"aws:SourceArn": source}},
+                **changes,
+            }
+        )
 
     def set_function(self, **settings: Any) -> None:
         """Change the function's configuration."""
@@ -92,7 +112,7 @@ class Pipeline:
         )
 
     def set_target(self, arn: str, **settings: Any) -> None:
-        """Change where the rule sends events."""
+        """Change where the rule sends events, and in which shape."""
         target = {"Id": "1", "Arn": arn, **settings}
         self.cloud.events.put_targets(Rule=self.name, EventBusName=self.bus, Targets=[target])
 
@@ -156,6 +176,12 @@ class Pipeline:
             "Action": [f"sqs:{action}" for action in actions],
             "Resource": self.queue_arn,
         }
+        log = {
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": f"arn:aws:logs:*:*:log-group:/aws/lambda/{self.name}:*",
+        }
+        iam.put_role_policy(RoleName=self.name, PolicyName="log", PolicyDocument=_policy(log))
         policy = iam.create_policy(PolicyName=f"{self.name}-poll", PolicyDocument=_policy(poll))
         self.poll_policy_arn = policy["Policy"]["Arn"]
         iam.attach_role_policy(RoleName=self.name, PolicyArn=self.poll_policy_arn)
@@ -169,6 +195,7 @@ class Pipeline:
             Handler="handler.handler",
             Code={"ZipFile": _code()},
             Timeout=30,
+            LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "INFO"},
             Environment={"Variables": {"CXONE_IDEM_TABLE": self.name}},
         )["FunctionArn"]
         self._map()
@@ -182,6 +209,19 @@ class Pipeline:
                 **settings,
             }
         )["UUID"]
+
+    def _create_alarm(self) -> None:
+        self.cloud.alarms.put_metric_alarm(
+            AlarmName=self.name,
+            Namespace="AWS/SQS",
+            MetricName="ApproximateNumberOfMessagesVisible",
+            Dimensions=[{"Name": "QueueName", "Value": f"{self.name}-dead"}],
+            Statistic="Maximum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=0,
+            ComparisonOperator="GreaterThanThreshold",
+        )
 
     def _create_rule(self) -> None:
         self.cloud.events.create_event_bus(Name=self.bus)

@@ -12,6 +12,7 @@ from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.check import UnreadError, last_name
 from cxone_idem.doctor.examination import Examination
 from cxone_idem.doctor.function import read_function
+from cxone_idem.doctor.pattern import lets_in, overlap
 from cxone_idem.doctor.role import check_role
 from tests.support.simulated_policies import ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY, answer
 
@@ -24,10 +25,14 @@ SQS = "arn:aws:sqs:us-east-1:123456789012:events"
 DEAD = "arn:aws:sqs:us-east-1:123456789012:dead"
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/idem"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/k"
+RULE = "arn:aws:events:us-east-1:123456789012:rule/bus/r"
+LOG = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/f:log-stream:any"
 ROLE = "arn:aws:iam::123456789012:role/path/f"
 DENIED = UnreadError("the caller may not read it", "allow it")
 GONE = UnreadError("there is none", absent=True)
 
+LETTING_IN = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sqs:*"}
 HEALTHY: dict[str, Any] = {
     "describe_table": {
         "Table": {
@@ -51,6 +56,7 @@ HEALTHY: dict[str, Any] = {
             "VisibilityTimeout": "180",
             "MessageRetentionPeriod": "300000",
             "RedrivePolicy": json.dumps({"deadLetterTargetArn": DEAD, "maxReceiveCount": 5}),
+            "Policy": json.dumps({"Statement": {**LETTING_IN, "Resource": "*"}}),
         }
     },
     "list_event_source_mappings": {
@@ -69,6 +75,9 @@ HEALTHY: dict[str, Any] = {
         "Timeout": 30,
         "Role": ROLE,
     },
+    "get_function_concurrency": {},
+    "describe_alarms_for_metric": {"MetricAlarms": [{}]},
+    "describe_key": {"KeyMetadata": {"Arn": KEY, "KeyManager": "CUSTOMER"}},
     "list_event_buses": {"EventBuses": [{"Name": "bus"}]},
     "list_rule_names_by_target": {"RuleNames": ["r"]},
     "describe_rule": {
@@ -108,13 +117,19 @@ def of_queue(dead: object, **changes: Any) -> Any:
 
     def answered(parameters: Mapping[str, Any]) -> Any:
         if parameters["QueueUrl"].endswith("dead"):
-            return dead
+            return dead if isinstance(dead, UnreadError) else open_to_all(dead)
         return healthy("get_queue_attributes", "Attributes", **changes)
 
     return {
         "get_queue_url": lambda asked: {"QueueUrl": f"https://sqs/{asked['QueueName']}"},
         "get_queue_attributes": answered,
     }
+
+
+def open_to_all(answered: Any) -> dict[str, Any]:
+    """Return a queue's answer with the healthy policy."""
+    policy = HEALTHY["get_queue_attributes"]["Attributes"]["Policy"]
+    return {"Attributes": {"Policy": policy, **answered["Attributes"]}}
 
 
 def kept(seconds: int) -> dict[str, Any]:
@@ -230,8 +245,13 @@ def redrive(count: int) -> str:
         ({}, kept(700_000), 999_999, {"retention": "wrong"}),
         ({"RedrivePolicy": ""}, kept(0), 300_000, {"dead-letter-queue": "wrong"}),
         ({"RedrivePolicy": redrive(4)}, kept(1), 1_000_000, {"receive-count": "wrong"}),
-        ({}, DENIED, 1_000_000, {"retention": "unknown"}),
-        ({}, GONE, 1_000_000, {"dead-letter-queue": "wrong", "retention": "unknown"}),
+        ({}, DENIED, 1_000_000, {"retention": "unknown", "queue-policy": "unknown"}),
+        (
+            {},
+            GONE,
+            1_000_000,
+            {"dead-letter-queue": "wrong", "retention": "unknown", "queue-policy": "unknown"},
+        ),
     ],
 )
 def test_queues(
@@ -361,6 +381,7 @@ CLAIM = "dynamodb:PutItem"
 BATCH = ("dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate")
 POLL = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 ALIGN = "sqs:ChangeMessageVisibility"
+LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 NEEDED = (CLAIM, *BATCH, *POLL)
 
 
@@ -377,6 +398,7 @@ class FakeAccount(Account):
         super().__init__()
         self.asked: list[dict[str, Any]] = []
         self._decisions = {
+            **dict.fromkeys(LOGS, ALLOWED),
             **dict.fromkeys(allowed, ALLOWED),
             **dict.fromkeys(denied, EXPLICIT_DENY),
         }
@@ -390,6 +412,7 @@ class FakeAccount(Account):
         if self._refusal:
             raise self._refusal
         (resource,) = parameters["ResourceArns"]
+        assert resource.endswith("table/cxone-idem") or resource in {TABLE, SQS, LOG, KEY}
         names = parameters["ActionNames"]
         decisions = {name: self._decisions.get(name, IMPLICIT_DENY) for name in names}
         return answer(decisions, resource, self._missing)
@@ -433,7 +456,7 @@ def test_a_role_is_asked_about_once_for_each_resource() -> None:
     """By its whole ARN, path included: IAM finds the boundary and the denials itself."""
     account = FakeAccount()
     check(account)
-    assert [asked["ResourceArns"] for asked in account.asked] == [[TABLE], [SQS]]
+    assert [asked["ResourceArns"] for asked in account.asked] == [[TABLE], [SQS], [LOG]]
     assert {asked["PolicySourceArn"] for asked in account.asked} == {ROLE}
 
 
@@ -446,7 +469,8 @@ def test_an_action_without_a_decision_is_not_known() -> None:
             return {**answered, "EvaluationResults": answered["EvaluationResults"][1:]}
 
     found = statuses(check(Silent()))
-    assert found == {"table-permissions": "unknown", "queue-permissions": "unknown"}
+    assert set(found.values()) == {"unknown"}
+    assert set(found) == {"table-permissions", "queue-permissions", "log-permissions"}
 
 
 @pytest.mark.parametrize("refusal", [DENIED, GONE, UnreadError("iam answered NotImplemented: no")])
@@ -474,3 +498,75 @@ def test_without_a_simulation_nothing_is_known(refusal: UnreadError, table: str)
 def test_names_in_arns(arn: str, name: str) -> None:
     """People know things by the last part."""
     assert last_name(arn) == name
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meets"),
+    [
+        ({}, {"source": ["a"]}, True),
+        ({"source": ["a"]}, {"source": ["b"]}, False),
+        ({"source": ["a", "b"]}, {"source": ["b"]}, True),
+        ({"source": [{"prefix": "a"}]}, {"source": ["b"]}, True),
+        ({"detail": {"type": ["a"]}}, {"detail": {"type": ["b"]}}, False),
+        ({"detail": {"type": ["a"]}}, {"detail": {"other": ["b"]}}, True),
+    ],
+)
+def test_patterns_that_one_event_may_match(
+    one: dict[str, Any],
+    other: dict[str, Any],
+    meets: bool,  # noqa: FBT001
+) -> None:
+    """Two different values of one field cannot both be the event's; all else may."""
+    assert overlap(one, other) is meets
+    assert overlap(other, one) is meets
+
+
+@pytest.mark.parametrize(
+    ("changes", "let_in"),
+    [
+        ({}, True),
+        ({"Effect": "Deny"}, False),
+        ({"Principal": {"Service": "sns.amazonaws.com"}}, False),
+        ({"Principal": {"Service": ["sns.amazonaws.com", "events.amazonaws.com"]}}, True),
+        ({"Action": "SQS:Send*"}, True),
+        ({"Action": ["sqs:ReceiveMessage"]}, False),
+        ({"Resource": DEAD}, False),
+        ({"Condition": {"ArnEquals": {"aws:SourceArn": [FUNCTION, RULE]}}}, True),
+        ({"Condition": {"ArnEquals": {"AWS:sourcearn": FUNCTION}}}, False),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, True),
+    ],
+)
+def test_policies_that_let_eventbridge_in(changes: dict[str, Any], let_in: bool) -> None:  # noqa: FBT001
+    """Who, what, which queue and for which rule, as policies spell them."""
+    statement = {**LETTING_IN, "Resource": SQS, **changes}
+    assert lets_in(json.dumps({"Statement": statement}), SQS, RULE) is let_in
+    assert lets_in(json.dumps({"Statement": [{}, statement]}), SQS, RULE) is let_in
+    assert not lets_in(None, SQS, RULE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"KMSKeyArn": KEY}, {"key-permissions": "wrong"}),
+        ({"Runtime": "python3.9"}, {"runtime": "wrong"}),
+        ({"Runtime": "python3.13"}, {}),
+        ({"LoggingConfig": {"LogFormat": "Text"}}, {"logs": "advice"}),
+        (
+            {"LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "ERROR"}},
+            {"logs": "advice"},
+        ),
+    ],
+)
+def test_the_runtime_logs_and_key_of_a_function(
+    changes: dict[str, Any], expected: dict[str, str]
+) -> None:
+    """In the shape of AWS's own answers."""
+    account = Answers(
+        get_function_configuration=healthy("get_function_configuration", **changes),
+        simulate_principal_policy=lambda asked: FakeAccount().ask(
+            "iam", "simulate_principal_policy", **asked
+        ),
+    )
+    examination = Examination(account)
+    examination.function("f")
+    assert statuses(examination.findings) == expected
