@@ -16,7 +16,7 @@ from typing import Any
 from cxone_idem import Config, Deduplicator, DynamoDBStore
 from cxone_idem.aio import AsyncDeduplicator
 from cxone_idem.stores.dynamodb import create_client
-from tests.bench.wire import slowed
+from tests.bench.wire import table_behind
 from tests.support.engines import MISSING, is_missing, running, use_stand_in_credentials
 from tests.support.events import Context, batch_of
 
@@ -91,8 +91,8 @@ async def _main() -> None:
     # As this library's own client; to check parameters takes much of a batch's CPU.
     config = import_module("aiobotocore.config").AioConfig(parameter_validation=False)
     print(*(f"{name} {version(name)}" for name in ("aiobotocore", "botocore")))
-    with running("dynamodb-local", for_long=True) as make, slowed(make().endpoint) as endpoint:
-        os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = endpoint
+    # `table_behind` has the SDK's new clients find the engine behind the wire.
+    with running("dynamodb-local", for_long=True) as make, table_behind(make, 5):
         async with create("dynamodb") as bare, create("dynamodb", config=config) as unchecked:
             for shape in (_AT_ONCE, _BATCH):
                 both = {"aiobotocore": bare, "aiobotocore, no validation": unchecked}
