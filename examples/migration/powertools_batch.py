@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 from aws_lambda_powertools.utilities.batch import (
     BatchProcessor,
     EventType,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger(service="cxone-events")
+# Else Lambda's text format drops the library's lines on duplicates, which are of level INFO.
+copy_config_to_registered_loggers(logger, include={"cxone_idem"})
 deduplicator = Deduplicator.from_environ()
 standard = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 fifo = SqsFifoPartialProcessor(skip_group_on_error=True)

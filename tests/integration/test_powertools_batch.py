@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,16 @@ from tests.support.documents import code_blocks
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
+
+
+@pytest.fixture(autouse=True)
+def _logger_restored() -> Iterator[None]:
+    """Undo what Powertools does to the library's logger for as long as the process lasts."""
+    logger = logging.getLogger("cxone_idem")
+    before = [*logger.handlers], logger.level, logger.propagate
+    yield
+    logger.handlers, level, logger.propagate = before
+    logger.setLevel(level)
 
 
 @pytest.fixture
@@ -136,13 +147,14 @@ def test_the_habits_that_the_example_changes_are_there(
 def test_its_logger_knows_the_invocation(
     example: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One JSON line with the request id, and no payload."""
+    """One JSON line for the event, one for its duplicate, both with the request id; no payload."""
     monkeypatch.setattr(example.logger.handlers[0], "stream", sys.stdout)
     example.handler(sqs_event_of("k", "k"), FakeContext())
-    (line,) = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    line, duplicate = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
     assert line["message"] == "starting"
-    assert line["function_request_id"] == "request-1"
     assert line["conversation_id"] == "conv-123"
+    assert duplicate["cxone_idem"]["status"] == "already_done"
+    assert [line["function_request_id"], duplicate["function_request_id"]] == ["request-1"] * 2
 
 
 def test_readmes_handler_runs(
