@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 from examples.demo import race
 from examples.local_stack import MINISTACK, ministack
 
+PICTURE = Path(__file__).resolve().parents[2] / "dist" / "race.svg"
+
 INTRODUCTION = f"""\
 {race.EVENTS} conversation.start events, each sent to SQS twice within 100 ms, to two
 consumers with {race.WORKERS} worker processes each:
@@ -60,7 +62,7 @@ def main() -> int:
         # The lease of the killed worker runs while the consumers race.
         race.killed_worker(endpoint, Path(folder)) as aftermath,
     ):
-        figures, takeover = race.run(endpoint, Path(folder)), aftermath()
+        figures, takeover = race.run(endpoint, Path(folder), PICTURE), aftermath()
     naive, ours = figures["naive"], figures["cxone_idem"]
     again = ours.deliveries - race.MESSAGES
     steps = " -> ".join(map(str, takeover.generations))
@@ -70,6 +72,7 @@ def main() -> int:
         )
     )
     print(f"All of this took {time.monotonic() - started:.0f} s.")
+    print(f"The race as it ran: {PICTURE.relative_to(PICTURE.parents[1])}")
     found = mistakes(naive, ours, takeover)
     for mistake in found:
         print(f"not as it should be: {mistake}", file=sys.stderr)

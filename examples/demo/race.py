@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxone_idem import Config, Deduplicator, DynamoDBStore
 from cxone_idem.testing.events import eventbridge_event
+from examples.demo import picture
 from examples.demo.workers import BATCH_SIZE, Entry, Job, client, crew
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ class Takeover(NamedTuple):
     is_done: bool
 
 
-def run(endpoint: str, folder: Path) -> dict[str, Figures]:
-    """Run both consumers at once on the same events; return what each did."""
+def run(endpoint: str, folder: Path, picture_file: Path) -> dict[str, Figures]:
+    """Run both consumers at once on the same events; return what each did, and draw it."""
     jobs = [
         _job("naive", naive, endpoint, folder),
         _job("cxone_idem", idempotent, endpoint, folder),
@@ -104,7 +105,9 @@ def run(endpoint: str, folder: Path) -> dict[str, Figures]:
             _show(f"sent {first + BATCH_SIZE} of {EVENTS} events twice")
             time.sleep(_SEND_EVERY_SECONDS)
         _wait(lambda: all(job.is_drained() for job in jobs), "empty the queues", a + b)
-    return {job.table: figures(keys, job.entries()) for job in jobs}
+    ledgers = {job.table: job.entries() for job in jobs}
+    picture.save(ledgers, picture_file)
+    return {name: figures(keys, entries) for name, entries in ledgers.items()}
 
 
 def figures(keys: Collection[str], entries: Sequence[Entry]) -> Figures:

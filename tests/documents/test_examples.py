@@ -9,14 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.dom import minidom
 
 import pytest
 
 from cxone_idem import Claimed, Deduplicator, InProgressError
 from cxone_idem.testing.rehearsal import Rehearsal
 from examples.demo.__main__ import mistakes
+from examples.demo.picture import Run, runs, save
 from examples.demo.race import Figures, Takeover, figures, naive
-from examples.demo.workers import Job
+from examples.demo.workers import Entry, Job
 from tests.support.engines import require
 from tests.support.events import Context, batch, batch_of, envelope, failed, record
 
@@ -163,6 +165,28 @@ def test_the_demo_counts_what_the_ledger_says(tmp_path: Path) -> None:
     assert [entry.key for entry in job.entries("started")] == ["lost", "lost"]
 
 
+def test_the_demos_picture_shows_each_run_and_which_were_doubles(tmp_path: Path) -> None:
+    """Two runs of one event at once are on two rows, the later one in red; a kill has no length."""
+    ledger = [
+        Entry("delivered", "a", 0, 1.0),
+        Entry("started", "a", 0, 1.1),
+        Entry("started", "a", 0, 1.2),
+        Entry("effect", "a", 0, 1.5),
+        Entry("effect", "a", 0, 1.6),
+        Entry("started", "killed", 1, 1.7),
+    ]
+    assert runs(ledger) == [
+        Run("a", 1.1, 1.5, 0, again=False),
+        Run("a", 1.2, 1.6, 1, again=True),
+        Run("killed", 1.7, 1.7, 0, again=False),
+    ]
+    save({"naive": ledger, "cxone_idem": ledger[:2]}, tmp_path / "new" / "race.svg")
+    text = (tmp_path / "new" / "race.svg").read_text("utf-8")
+    assert text.count("<rect x=") == 3 + 1
+    assert "1 deliveries, 3 runs, 1 of them doubles" in text
+    assert minidom.parseString(text).getElementsByTagName("svg")  # noqa: S318 -- our own
+
+
 @pytest.mark.parametrize(
     ("before", "after", "takeover", "complaint"),
     [
@@ -202,6 +226,8 @@ def test_the_demo_shows_problem_and_cure() -> None:
     assert after == 0
     assert _row("events lost", demo.stdout) == ["0", "0"]
     assert "generation 1 -> 2" in demo.stdout
+    assert demo.stdout.endswith("The race as it ran: dist/race.svg\n")
+    assert f", {after} of them doubles" in (ROOT / "dist" / "race.svg").read_text("utf-8")
     assert max(map(len, demo.stdout.splitlines())) <= 80, "a terminal would break it"
 
 
