@@ -94,7 +94,7 @@ def test_a_module_that_cannot_be_imported_is_wrong_usage(module: str) -> None:
 def _refused(handler: str, says: str) -> None:
     result = CliRunner().invoke(cli, ["consume", "--queue", "q", "--handler", handler])
     assert result.exit_code == 2
-    (line,) = [line for line in result.output.splitlines() if "Error" in line]
+    (line,) = [line for line in result.output.splitlines() if "error: " in line]
     assert says in line
     assert handler in line
     assert result.output.endswith(line + "\n")
