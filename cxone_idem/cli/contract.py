@@ -70,7 +70,7 @@ class Contract:
 
     def steps(self) -> list[Step]:
         """Return the steps, in the order in which they build on each other."""
-        put, batch = _ALLOW.format("dynamodb:PutItem"), "dynamodb:PartiQLInsert, …Update"
+        put, batch = _ALLOW.format("dynamodb:PutItem"), "dynamodb:PartiQLInsert and :PartiQLUpdate"
         batches, look = _ALLOW.format(batch), "allow dynamodb:Describe* on the table, or ignore it"
         return [
             Step("table key", "as records need", self._key, f"{_SCHEMA}; {look}"),
@@ -135,9 +135,8 @@ class Contract:
         return f"{errors.count(None)} done, {self._requests - before} request"
 
     def _takeover(self) -> str:
-        now, key = time.time(), partition_key(self.config.namespace, "late")
-        ends = int(now) + _RETENTION_SECONDS
-        dead = Record(key, State.IN_PROGRESS, "dead", 1, int(now * 1000) - 60_000, ends)
+        key, ends = self._own("late"), int(time.time()) + _RETENTION_SECONDS
+        dead = Record(key, State.IN_PROGRESS, "dead", 1, 0, ends)
         self._store.put_if(dead, None)
         seen = _generation(self._first.claim("late"))
         try:
@@ -162,20 +161,21 @@ class Contract:
         return "committed twice"
 
     def _clock(self) -> str:
-        key = partition_key(self.config.namespace, "clock")
-        before = time.time()
+        before, key = time.time(), self._own("clock")
         ends = int(before) + _RETENTION_SECONDS
         date = self._store.put_if(Record(key, State.DONE, "now", 1, 0, ends), None).date_seconds
+        if date is None:
+            return "no date in the answer"
         # The date is cut to whole seconds.
-        off = 0.0 if date is None else max(date - time.time(), before - date - 1, 0)
-        return (
-            "at most 2 s off" if date is not None and off <= _CLOCK_SECONDS else f"{off:.0f} s off"
-        )
+        off = max(date - time.time(), before - date - 1)
+        return "at most 2 s off" if off <= _CLOCK_SECONDS else f"{off:.0f} s off"
 
     def _read(self) -> str:
-        found = RecordReader(self.config, self._client)
-        record, _ = found.get(partition_key(self.config.namespace, "one"))
+        record, _ = RecordReader(self.config, self._client).get(self._own("one"))
         return "the record" if record else "none"
+
+    def _own(self, key: str) -> str:
+        return partition_key(self.config.namespace, key)
 
 
 def _generation(claim: Claimed | AlreadyDone) -> str:

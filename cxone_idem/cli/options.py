@@ -12,6 +12,9 @@ import click
 
 from cxone_idem.cli.output import Exit, print_status
 from cxone_idem.config import NO_NAMESPACE
+from cxone_idem.doctor.account import Account
+from cxone_idem.doctor.check import UnreadError
+from cxone_idem.doctor.function import read_function
 from cxone_idem.setting import variable
 
 # Of a function's settings, those that say where its records are and how an event finds its own.
@@ -29,11 +32,9 @@ def on_records(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def run(*, region: str | None, function: str | None, **arguments: Any) -> Any:
-        named = {name: arguments.pop(name) for name in ("table", "namespace")}
-        regions = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), region)
-        with _environment(regions):
+        options = {variable(name): arguments.pop(name) for name in ("table", "namespace")}
+        with _environment(dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), region)):
             found = _settings_of(function) if function else {}
-            options = {variable(name): value for name, value in named.items()}
             with _environment(found), _environment(options):
                 return command(**arguments)
 
@@ -44,10 +45,6 @@ def on_records(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _settings_of(function: str) -> dict[str, str]:
     """Return the variables of a deployed function that say where its records are."""
-    from cxone_idem.doctor.account import Account  # noqa: PLC0415 -- it imports the SDK
-    from cxone_idem.doctor.check import UnreadError  # noqa: PLC0415
-    from cxone_idem.doctor.function import read_function  # noqa: PLC0415
-
     try:
         config = read_function(Account(), function).config
     except UnreadError as unread:
