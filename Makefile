@@ -22,7 +22,7 @@ JUDGE := $(DYNAMODB_LOCAL) $(BROWSER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick soak campaign bench docs layer lint types pythons dynamodb-local browser clean
+.PHONY: help demo test quick selftest soak campaign bench docs layer lint types pythons dynamodb-local browser clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -38,6 +38,9 @@ campaign: $(VENV)/.ready $(DYNAMODB_LOCAL) ## three minutes of kills, faults, od
 
 quick: $(VENV)/.ready ## the inner loop: the unit tests, which need no engine
 	$(BIN)/python -m pytest tests/unit -m "not engine" -q -x
+
+selftest: $(VENV)/.ready $(MINISTACK) ## the contract as `cxone-idem selftest` plays it, on each local engine that is installed
+	@$(BIN)/python -m tests.support.selftest
 
 soak: $(VENV)/.ready ## a million claims in one process, then 50,000 on DynamoDB Local: memory, threads and files must stay flat
 	@$(BIN)/python -m tests.verification.soak

@@ -23,17 +23,33 @@ COMMANDS = {
     "consume": "consume.consume",
     "dead-letters": "dead_letters.dead_letters",
     "duplicates": "duplicates.duplicates",
+    "selftest": "selftest.selftest",
 }
 """The module of this folder and the click command in it, for each command."""
 
 
-def epilog() -> str:
-    """Return what ends every `--help`: the settings of `Config` and the codes of `Exit`."""
+_ABSENT = ("ResourceNotFoundException", "NonExistentQueue", "QueueDoesNotExist")
+_WHERE = "AWS_REGION, CXONE_IDEM_TABLE, CXONE_IDEM_NAMESPACE, and names of attributes"
+_READS = {
+    "duplicates": "CXONE_IDEM_PARTITION_KEY, CXONE_IDEM_TTL_ATTRIBUTE",
+    "doctor": "AWS_REGION, and all of CXONE_IDEM_* for parts that no function reads",
+    "consume": "AWS_REGION, and all of CXONE_IDEM_*",
+    "config": "all of CXONE_IDEM_*",
+}
+
+
+def epilog(command: str = "") -> str:
+    """Return what ends `--help`: the codes of `Exit`, a command's variables, or all settings."""
     formatter = click.HelpFormatter()
-    with formatter.section("Environment"):
-        formatter.write_dl([(variable(each.name), _meaning(each)) for each in fields(Config)])
-    with formatter.section("Exit codes"):
-        formatter.write_dl([(f"{code.value} {code.name}", code.meaning) for code in Exit])
+    if command == "config":
+        with formatter.section("Environment"):
+            formatter.write_dl([(variable(each.name), _meaning(each)) for each in fields(Config)])
+    elif command:
+        formatter.write_text(f"Environment: {_READS.get(command, _WHERE)} (cxone-idem config -h).")
+        formatter.write_text("Exit codes: cxone-idem -h.")
+    else:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(f"{code.value} {code.name}", code.meaning) for code in Exit])
     # Click's mark of a paragraph that it must not wrap again.
     return "\n\n".join(f"\b\n{part}" for part in formatter.getvalue().strip("\n").split("\n\n"))
 
@@ -52,7 +68,7 @@ class _LazyGroup(click.Group):
             return None
         module, function = COMMANDS[cmd_name].split(".")
         command: click.Command = getattr(import_module(f"cxone_idem.cli.{module}"), function)
-        command.epilog = epilog()
+        command.epilog = epilog(cmd_name)
         return command
 
     def invoke(self, ctx: click.Context) -> object:
@@ -60,8 +76,13 @@ class _LazyGroup(click.Group):
         try:
             code = super().invoke(ctx) or Exit.OK
         except IdemError as error:
-            code = Exit.FAILED
-            print_status(f"error: {error}")
+            absent = str(getattr(error, "code", None)).endswith(_ABSENT)
+            code = Exit.NOT_FOUND if absent else Exit.FAILED
+            print_status("error: " + " ".join(str(error).split()))
+        except click.UsageError as error:
+            code = Exit.USAGE
+            how = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+            print_status(f"error: {' '.join(error.format_message().split())}{how}")
         except click.Abort:  # the answer to a question was no, or there was nobody to answer
             print_status("not done: the answer was no")
         ctx.exit(code)

@@ -47,6 +47,8 @@ def consume(queue: str, handler: str, decode: Decode | None, batch_size: int, po
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
+    # At INFO the SDK says where it found credentials, before the first line of this library.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     process_event = imported(handler, "--handler")
     # The consumer changes visibility on its own queue; done twice, it would be done for nothing.
     environ = {**os.environ, variable("align_visibility"): "false"}

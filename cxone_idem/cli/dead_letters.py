@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from cxone_idem.cli.functions import decode_option
-from cxone_idem.cli.output import format_time, json_option, print_result, print_status
+from cxone_idem.cli.options import on_records
+from cxone_idem.cli.output import format_time, json_option, print_result, print_status, progress
 from cxone_idem.config import Config
 from cxone_idem.sqs.dead_letters import DeadLetter, DeadLetters, Verdict
 from cxone_idem.sqs.queue import create_sqs_client, open_queue
@@ -27,18 +28,14 @@ _DONE_BY = {Verdict.DROP: "dropped", Verdict.SEND_BACK: "sent back"}
 @click.option("--dry-run", is_flag=True, help="List only, whatever else is asked for.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
+@on_records
 def dead_letters(
     queue: str, to: str | None, *, dry_run: bool, yes: bool, as_json: bool, **settle: Any
 ) -> None:
     """List the messages of a dead-letter queue with the records of their keys.
 
-    That is all, unless --drop-done or --send-back says more: a look changes nothing but the
-    receive counts, and hides the messages only while it goes on. The record decides when a message
-    is acted on, not when it was listed. A message is sent before it is deleted, so whatever happens
-    half way, nothing is lost; one that is there twice is deduplicated by its key.
-
-    The messages' keys are looked up in the table and namespace of the settings: they must be those
-    of the consumer, and so must --decode.
+    A look changes only receive counts. A message is sent before it is deleted: nothing is lost.
+    Table, namespace and --decode must be the consumer's.
     """
     config = Config.from_environ()
     # A person waits, so a busy queue may take a few seconds.
@@ -57,7 +54,7 @@ def dead_letters(
     walker = DeadLetters(opened, RecordReader(config), config, target, settle["decode"])
     letters: list[DeadLetter] = []
     try:
-        letters.extend(walker.walk(*verdicts))
+        letters.extend(progress(walker.walk(*verdicts), "messages"))
     finally:  # what was settled is printed even if an error ends it
         data, rows = [_data(each) for each in letters], [_row(each) for each in letters]
         print_result(data, _COLUMNS, rows, as_json=as_json)

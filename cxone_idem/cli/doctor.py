@@ -9,7 +9,14 @@ from dataclasses import asdict, replace
 
 import click
 
-from cxone_idem.cli.output import Exit, json_option, on_terminal, print_result, print_status
+from cxone_idem.cli.output import (
+    Exit,
+    json_option,
+    on_terminal,
+    print_result,
+    print_status,
+    progress,
+)
 from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.check import Finding, Status
@@ -36,16 +43,15 @@ def examine(
 ) -> Exit:
     """Read a deployed pipeline; report what is wrong, why it matters, and the fix.
 
-    From a function it finds the table, the queues, the rules and the role; from a queue or a rule
-    the functions behind it. Read permissions are enough; a check that could not be made is listed
-    as unknown. Prints what is not as it should be; with --json all that was looked at. Ends with
-    FOUND if anything is wrong, else with UNSURE if a check could not be made.
+    From a function it finds table, queues, rules and role; from a queue or a rule the functions
+    behind it. It only reads. Prints what is not as it should be; with --json all that it looked
+    at. Ends with FOUND if anything is wrong, else with UNSURE if a check could not be made.
     """
     if not (functions or queues or tables or rules):
         message = "say where to start: --function, --queue, --table or --rule"
         raise click.UsageError(message)
     examination = Examination(Account())
-    for name in functions:
+    for name in progress(functions, "functions"):
         examination.function(name)
     # Of what no function reads, the settings are those of this environment.
     here = Config.from_environ() if queues or tables or rules else Config()

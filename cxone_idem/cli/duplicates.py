@@ -14,7 +14,14 @@ from rich.text import Text
 
 from cxone_idem.cause import Cause
 from cxone_idem.cli.log_reader import Duplicate, LogReader
-from cxone_idem.cli.output import Exit, json_option, on_terminal, print_result, print_status
+from cxone_idem.cli.output import (
+    Exit,
+    json_option,
+    on_terminal,
+    print_result,
+    print_status,
+    progress,
+)
 from cxone_idem.config import Config
 from cxone_idem.stores.dynamodb_item import Layout
 
@@ -32,16 +39,15 @@ _COLOURS = ("cyan", "red", "yellow", "green", "blue", "magenta", "white", "orang
 def duplicates(source: TextIO, *, as_json: bool) -> Exit:
     """Count duplicates by cause over time, from the log lines or records in SOURCE.
 
-    SOURCE is a file or, without one, stdin: JSON log lines as CloudWatch has them, one or more a
-    line (`aws logs filter-log-events --filter-pattern '{ $.cxone_idem.cause = * }' --query
-    'events[].message' --output text`), or items of the table, one a line. Records keep only the
-    delivery that had their key last; what was dropped later is in the log alone. Ends with FOUND if
-    events of different content share a key.
+    SOURCE is a file, or else stdin: JSON log lines as `aws logs filter-log-events --filter-pattern
+    '{ $.cxone_idem.cause = * }' --query 'events[].message' --output text` prints them, or items of
+    the table, one a line. Records keep only the last delivery that had their key. Ends with FOUND
+    if events of different content share a key.
     """
     config = Config.from_environ()
     log = LogReader(Layout(config.partition_key, config.ttl_attribute))
-    log.read(source)
-    if not log.log_lines and not log.records:
+    log.read(progress(source, "lines"))
+    if log.lines and not log.log_lines and not log.records:
         print_status(
             f"error: in {log.lines} lines there is neither a log line of cxone_idem nor a record:"
             " expected JSON log lines (the function's log format must be JSON, its level INFO), or"
@@ -56,9 +62,11 @@ def duplicates(source: TextIO, *, as_json: bool) -> Exit:
         (at, *(str(counts[cause]) for cause in causes), str(sum(counts.values())))
         for at, counts in periods.items()
     ]
-    print_result(_data(log, totals, periods, step), columns, rows, as_json=as_json)
-    if on_terminal() and periods and not as_json:
-        Console().print(_bars(periods, causes))
+    # A column for each cause is too wide for a terminal: there it is a bar.
+    if as_json or not on_terminal():
+        print_result(_data(log, totals, periods, step), columns, rows, as_json=as_json)
+    elif periods:
+        Console().print(_bars(periods, totals))
     _print_advice(log, totals)
     return Exit.FOUND if totals[Cause.NOT_A_DUPLICATE] else Exit.OK
 
@@ -85,13 +93,13 @@ def _start(at: int, step: int) -> str:
     return f"{datetime.fromtimestamp(at // step * step, timezone.utc):%Y-%m-%d %H:%M}"
 
 
-def _bars(periods: dict[str, Counter[Cause]], causes: list[Cause]) -> Text:
+def _bars(periods: dict[str, Counter[Cause]], totals: Counter[Cause]) -> Text:
     """Return the bars, one a period, under the colours of the causes."""
     most = max(sum(counts.values()) for counts in periods.values())
     bars = Text()
-    coloured = dict(zip(causes, _COLOURS, strict=False))
+    coloured = dict(zip((cause for cause, _ in totals.most_common()), _COLOURS, strict=False))
     for cause, colour in coloured.items():
-        bars.append("█ ", colour).append(f"{cause.value}  ")
+        bars.append("█ ", colour).append(f"{cause.value:28} {totals[cause]:>6}\n")
     for at, counts in periods.items():
         bars.append(f"\n{at:16}  ")
         total = 0

@@ -18,6 +18,8 @@ from cxone_idem.stores.dynamodb_item import ForeignItemError, Layout
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s?(?:(Z)|([+-]\d\d):?(\d\d))?"
 )
+# What the AWS CLI prints of no log lines.
+_NOTHING = {"", "[]", "None"}
 _COUNTED = {
     MessageStatus.ALREADY_DONE.value,
     MessageStatus.SAME_BATCH.value,
@@ -43,6 +45,7 @@ class LogReader:
         self._layout = layout
         self.duplicates: list[Duplicate] = []
         self.lines = 0
+        """Lines with anything in them."""
         self.log_lines = 0
         """Lines that this library wrote about messages and batches."""
         self.records = 0
@@ -54,7 +57,7 @@ class LogReader:
     def read(self, lines: Iterable[str]) -> None:
         """Read the lines of a log, of an export of a log, or of an export of the table."""
         for line in lines:
-            self.lines += 1
+            self.lines += line.strip() not in _NOTHING
             self._read_value(line, None)
 
     def _read_value(self, value: Any, at_ms: int | None) -> None:

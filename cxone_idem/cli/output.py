@@ -8,16 +8,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
 from cxone_idem.protocol.decisions import is_lease_over, is_past_retention
 from cxone_idem.record import NO_VERSION, Origin, Record, State
 from cxone_idem.text import legible, shortened
+
+T = TypeVar("T")
 
 _ORIGIN = {
     "event_id": "EventBridge event",
@@ -56,6 +59,13 @@ class Exit(IntEnum):
 def on_terminal() -> bool:
     """Return True if people look at stdout, False if it is a program or a file."""
     return sys.stdout.isatty()
+
+
+def progress(items: Iterable[T], what: str) -> Iterable[T]:
+    """Return items, with a bar on stderr while they come if a person looks at it."""
+    shown = Console(stderr=True)
+    off = not sys.stderr.isatty()
+    return track(items, what, console=shown, transient=True, disable=off)
 
 
 def print_json(data: Any) -> None:

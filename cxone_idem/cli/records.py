@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import click
 
+from cxone_idem.cli.options import on_records
 from cxone_idem.cli.output import (
     Exit,
     describe,
@@ -32,14 +34,19 @@ _FREE = "it is free already: its next delivery does the work"
 
 
 @click.command()
-@click.argument("key")
+@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 @json_option
-def show(key: str, *, as_json: bool) -> None:
-    """Show the record of KEY: its state, whose delivery has it, and until when.
+@on_records
+def show(keys: tuple[str, ...], *, as_json: bool) -> int:
+    """Show the record of each KEY: its state, whose delivery has it, and until when.
 
     KEY is what CXONE_IDEM_KEY finds in the event; the namespace is put before it. Reads the table
-    (dynamodb:GetItem) and changes nothing.
+    (dynamodb:GetItem) and changes nothing. JSON is one object a key.
     """
+    return _of_each(keys, lambda key: _show(key, as_json=as_json))
+
+
+def _show(key: str, *, as_json: bool) -> Exit:
     table = Config.from_environ().table
     record, now_ms = _load(key)
     in_progress, done = record.state is State.IN_PROGRESS, record.state is State.DONE
@@ -50,18 +57,18 @@ def show(key: str, *, as_json: bool) -> None:
     data = {"table": table, "store_time_ms": now_ms, **judged, **asdict(record)}
     rows = [("table", table), *describe(record, now_ms)]
     print_result(data, ("what", "value"), rows, as_json=as_json)
+    return Exit.OK
 
 
 @click.command()
 @click.argument("key")
 @click.option("--yes", is_flag=True, help="Do not ask, where releasing is safe.")
+@on_records
 def release(key: str, *, yes: bool) -> None:
     """Release KEY, so that its next delivery does the work.
 
-    A key whose lease is over is released after a question, or with --yes. While its lease still
-    runs, its worker may be at work, and the work could be done twice: then only a person can
-    release it, by typing the key. What is done is never released. The record is written only if it
-    is still the one that was looked at, and keeps its generation.
+    After a question, or with --yes, if its lease is over. While it runs, the work could be done
+    twice: then only a person can release it, by typing the key. What is done is never released.
     """
     deduplicator = _deduplicator()
     record, now_ms = _load(key)
@@ -82,18 +89,23 @@ def release(key: str, *, yes: bool) -> None:
 @click.command()
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@on_records
 def redo(keys: tuple[str, ...], *, yes: bool) -> int:
     """Make each KEY that is done free to claim, after a question, so that its event can run again.
 
-    Then send the event, or redrive it from its dead-letter queue, once no process remembers the key
-    as done: CXONE_IDEM_REMEMBER_SECONDS after this. A key that a worker has is refused. The record
-    is written on the condition that it is still done, and keeps its generation.
+    Then send or redrive the event, once no process remembers the key as done:
+    CXONE_IDEM_REMEMBER_SECONDS after this. A key that a worker has is refused.
     """
     deduplicator = _deduplicator()
+    return _of_each(keys, lambda key: _redo(key, deduplicator, yes=yes))
+
+
+def _of_each(keys: Iterable[str], run: Callable[[str], int]) -> int:
+    """Run for each key, also after one that was refused; return the highest exit code."""
     codes: list[int] = []
     for key in keys:
         try:
-            codes.append(_redo(key, deduplicator, yes=yes))
+            codes.append(run(key))
         except click.exceptions.Exit as ended:
             codes.append(ended.exit_code)
     return max(codes)

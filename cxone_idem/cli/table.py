@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from cxone_idem.cli.options import on_records
 from cxone_idem.cli.output import print_status, refuse
 from cxone_idem.config import Config
 from cxone_idem.stores.dynamodb_admin import TableAdmin
@@ -11,6 +12,7 @@ from cxone_idem.stores.dynamodb_admin import TableAdmin
 
 @click.command("create-table")
 @click.option("--yes", is_flag=True, help="Do not ask before TTL is switched on for an old table.")
+@on_records
 def create_table(*, yes: bool) -> None:
     """Create the table that CXONE_IDEM_TABLE names, and wait until it can be used.
 

@@ -91,7 +91,7 @@ def log_no_time(not_started: int, of: int, left: str, min_remaining_seconds: flo
 
 def log_batch(outcomes: Sequence[Outcome]) -> None:
     """Write the line of a batch."""
-    if not logger.isEnabledFor(logging.INFO):
+    if not outcomes or not logger.isEnabledFor(logging.INFO):
         return
     statuses = dict(Counter(outcome.status.value for outcome in outcomes))
     causes = dict(Counter(outcome.cause.value for outcome in outcomes if outcome.cause))

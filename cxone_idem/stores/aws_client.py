@@ -11,7 +11,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
-from botocore.exceptions import NoRegionError
+from botocore.exceptions import InvalidRegionError, NoRegionError
 
 from cxone_idem.errors import ConfigError
 
@@ -51,6 +51,8 @@ def new_client(service: str, config: ClientConfig, session: Any = None) -> Any:
             return create(service, region_name=region, config=config)
         message = "no AWS region is set: set AWS_REGION (on Lambda it always is)"
         raise ConfigError((message,)) from None
+    except InvalidRegionError as error:
+        raise ConfigError((str(error),)) from None
 
 
 class ProcessClient:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -16,13 +17,22 @@ from botocore.session import Session
 
 from cxone_idem import Config, Deduplicator
 from cxone_idem.cli.app import COMMANDS, cli
-from cxone_idem.cli.output import Exit, describe, duration, format_time, print_json, print_table
+from cxone_idem.cli.output import (
+    Exit,
+    describe,
+    duration,
+    format_time,
+    print_json,
+    print_table,
+    progress,
+)
 from cxone_idem.record import NO_VERSION, Origin, Record, State
 from cxone_idem.setting import variable
 from cxone_idem.stores.dynamodb_admin import RecordReader
 from cxone_idem.stores.dynamodb_errors import Source, as_store_error
 from cxone_idem.stores.dynamodb_item import Layout
 from tests.support.command import Said, run
+from tests.support.documents import code_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +136,8 @@ def test_what_cannot_be_read_is_an_error_that_says_what_to_do(
         (("release", " "), {}, "the key is blank"),
     ]:
         said = call(*arguments, **environ)
-        assert (said.exit, said.out) == (Exit.FAILED, "")
+        expected = Exit.NOT_FOUND if words == "no such table" else Exit.FAILED
+        assert (said.exit, said.out) == (expected, "")
         assert words in said.err
 
 
@@ -455,17 +466,83 @@ def test_json_is_one_line_but_for_people(
 # -- the group
 
 
-@pytest.mark.parametrize("name", [None, *COMMANDS])
-def test_help_names_every_setting_and_exit_code(name: str | None) -> None:
+def test_help_names_every_setting_and_exit_code() -> None:
     """They are made from `Config` and `Exit`, so that they cannot drift."""
-    said = run([*([name] if name else []), "--help"])
-    flat = " ".join(said.out.split())
+    flat = " ".join(run(["config", "--help"]).out.split())
     for setting in fields(Config):
         assert variable(setting.name) in flat
         assert " ".join(setting.metadata["meaning"].split()) in flat
+    flat = " ".join(run(["--help"]).out.split())
     for code in Exit:
         assert f"{code.value} {code.name}" in flat
         assert code.meaning in flat
+
+
+@pytest.mark.parametrize("name", sorted({*COMMANDS} - {"config"}))
+def test_help_of_a_command_fits_a_screen(name: str) -> None:
+    """24 lines of 80 columns, with the variables that it reads."""
+    lines = run([name, "--help"]).out.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert any("Environment: " in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "name", ["show", "release", "redo", "dead-letters", "create-table", "selftest"]
+)
+def test_commands_that_look_at_records_say_where(name: str) -> None:
+    """By the same four options."""
+    text = run([name, "--help"]).out
+    for option in ("--table", "--namespace", "--region", "--function"):
+        assert option in text
+
+
+def test_options_go_before_variables(items: Any, call: Callable[..., Said]) -> None:
+    """And what they set is gone afterwards."""
+    assert deduplicator(items, namespace="mine").claim("k")
+    before = dict(os.environ)
+    other = {"CXONE_IDEM_TABLE": "not-there", "CXONE_IDEM_NAMESPACE": "other"}
+    said = call("show", "k", "--json", "--table", items.name, "--namespace", "mine", **other)
+    assert said.data["partition_key"] == "mine#k"
+    assert said.data["table"] == items.name
+    assert dict(os.environ) == before
+    assert call("show", "k", "--region", "no region at all").exit is Exit.FAILED
+
+
+def test_show_takes_several_keys(items: Any, call: Callable[..., Said]) -> None:
+    """One object a line; a key without a record does not keep the others back."""
+    for key in ("a", "b"):
+        assert deduplicator(items).claim(key)
+    said = call("show", "a", "absent", "b", "--json")
+    assert said.exit is Exit.NOT_FOUND
+    assert [json.loads(line)["partition_key"] for line in said.out.splitlines()] == ["a", "b"]
+    assert "no record at 'absent'" in said.err
+
+
+def test_a_missing_table_has_its_exit_code(call: Callable[..., Said]) -> None:
+    """What is not in the account is not found, as `--help` says."""
+    assert call("show", "k", "--table", "not-there").exit is Exit.NOT_FOUND
+
+
+def test_an_error_is_one_line() -> None:
+    """Wrong usage too."""
+    for arguments in (["show"], ["nothing"], ["show", "k", "--tabel", "t"], ["duplicates", "none"]):
+        said = run(arguments)
+        assert said.exit is Exit.USAGE
+        assert said.err.startswith("error: ")
+        assert said.err.count("\n") == 1
+
+
+def test_progress_is_shown_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Elsewhere nothing."""
+    assert list(progress([1, 2], "things")) == [1, 2]
+    assert capsys.readouterr() == ("", "")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert list(progress([1, 2], "things")) == [1, 2]
+    assert "things" in terminal.getvalue()
 
 
 def test_wrong_usage_is_said_so() -> None:
@@ -531,3 +608,13 @@ cli(["config"], standalone_mode=False)
 print(sorted(name for name in sys.modules if name in ("botocore", "cxone_idem.cli.records")))
 """
     assert module(code=code).stdout.splitlines()[-1] == "[]"
+
+
+def test_readmes_completion_completes() -> None:
+    """The shell gets a function, and the function gets commands, as click makes both."""
+    (block,) = code_blocks("Shell completion", "sh")
+    assert block.startswith('eval "$(_CXONE_IDEM_COMPLETE=bash_source cxone-idem)" ')
+    script = module(_CXONE_IDEM_COMPLETE="bash_source").stdout
+    assert "complete -o nosort -F _cxone_idem_completion cxone-idem" in script
+    typed = {"COMP_WORDS": "cxone-idem self", "COMP_CWORD": "1"}
+    assert "selftest" in module(_CXONE_IDEM_COMPLETE="bash_complete", **typed).stdout

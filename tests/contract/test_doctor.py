@@ -596,6 +596,24 @@ def test_readme_commands_run_in_their_order(
     assert ends == [Exit.OK] * len(lines)
 
 
+def test_a_function_says_where_its_records_are(
+    pipeline: Pipeline, doctor: Callable[..., Said]
+) -> None:
+    """`--function` takes table and namespace from what is deployed."""
+    assert callable(doctor)
+    config = Config(table=pipeline.name, namespace=pipeline.name)
+    assert Deduplicator(DynamoDBStore(config.table, pipeline.cloud.dynamodb), config).claim("k")
+    said = run(["show", "k", "--json", "--function", pipeline.name])
+    assert said.data["table"] == pipeline.name
+    assert said.data["partition_key"] == f"{pipeline.name}#k"
+    elsewhere = run(["show", "k", "--function", pipeline.name, "--namespace", "other"])
+    assert elsewhere.exit is Exit.NOT_FOUND
+    assert "other#k" in elsewhere.err
+    said = run(["show", "k", "--function", "not-there"])
+    assert said.exit is Exit.NOT_FOUND
+    assert "function not-there: there is none" in said.err
+
+
 def test_on_a_terminal_each_finding_is_a_paragraph(
     pipeline: Pipeline, doctor: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,7 @@ def test_sigterm_finishes_the_running_handler_and_gives_back_the_rest(stage: Sta
         stage.let_go()
         _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
+    assert "serving" in said.splitlines()[0]
     assert "stopped serving" in said
     assert stage.queue.counts() == (2, 0)
     assert isinstance(stage.deduplicator().claim(first), AlreadyDone)

@@ -312,7 +312,7 @@ def test_without_the_store_nothing_is_touched(stage: Stage) -> None:
     """It fails, and says why; every message is visible."""
     stage.table.client.delete_table(TableName=stage.table.name)
     said = stage.command("--drop-done", "--send-back", "--yes")
-    assert said.exit is Exit.FAILED
+    assert said.exit is Exit.NOT_FOUND
     assert "there is no such table" in said.err
     assert stage.dead.counts() == (3, 0)
 

@@ -102,7 +102,7 @@ def _refused(handler: str, says: str, *options: str) -> None:
     arguments = ["consume", "--queue", "q", *(options or ["--handler"]), handler]
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 2
-    (line,) = [line for line in result.output.splitlines() if "Error" in line]
+    (line,) = [line for line in result.output.splitlines() if "error: " in line]
     assert says in line
     assert handler in line
     assert result.output.endswith(line + "\n")

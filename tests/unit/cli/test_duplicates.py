@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import time
 from collections import Counter
 from functools import cache
@@ -236,6 +237,14 @@ def _one(day: Day) -> None:
     day.deliver(start("one"))
 
 
+@pytest.mark.parametrize("nothing", ["", "\n", "[]\n", "None\n"])
+def test_a_day_without_duplicates_is_a_success(nothing: str) -> None:
+    """README's filter lets no line of it through."""
+    said = run(["duplicates"], nothing)
+    assert said.exit is Exit.OK
+    assert "no duplicates in 0 log lines" in said.err
+
+
 def test_what_waits_is_counted_when_it_comes_back() -> None:
     """A key in progress is no duplicate yet."""
     line = {"cxone_idem": {"status": "in_progress", "cause": "sqs_redelivered", "key": "k"}}
@@ -246,7 +255,7 @@ def test_what_waits_is_counted_when_it_comes_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "nothing", ["", "plain text\n", "[1]", '{"message": "{"}', '"', "{" * 3000, '{"id": {"S": ""}}']
+    "nothing", ["plain text\n", "[1]", '{"message": "{"}', '"', "{" * 3000, '{"id": {"S": ""}}']
 )
 def test_input_of_another_kind_is_refused(nothing: str) -> None:
     """With words about what was expected."""
@@ -289,14 +298,16 @@ def test_records_tell_what_they_can() -> None:
     assert "what was dropped is in the log" in said.err
 
 
-def test_a_terminal_gets_a_table_and_bars(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bars of the periods under the table."""
+def test_a_terminal_gets_bars_that_fit_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The causes with their colours and numbers, then a bar for each period."""
     monkeypatch.setattr("cxone_idem.cli.output.on_terminal", lambda: True)
     monkeypatch.setattr("cxone_idem.cli.duplicates.on_terminal", lambda: True)
     lines, _ = ordinary("Lambda")
-    said = run(["duplicates"], "\n".join(lines), COLUMNS="160")
-    assert "━" in said.out
+    said = run(["duplicates"], "\n".join(lines), COLUMNS="80")
     assert "█" in said.out
+    assert max(map(len, said.out.splitlines())) <= 80
+    assert re.search(r"^█ eventbridge_delivered_twice +24$", said.out, re.MULTILINE)
+    assert re.search(r"^2027-01-01 09:00  █+ \d+$", said.out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
