@@ -1,7 +1,7 @@
 """`python -m tests.bench.pollers`: events a second of 1, 2 and 4 pollers, and of bare boto3 loops.
 
-All on ministack, one local process that is both SQS and DynamoDB: it sets the upper limit where the
-handler does nothing. Each figure is the median of some rounds, and of a process of its own.
+All on ministack, one local process that is both SQS and DynamoDB: if the handler does nothing, it
+may be what limits the rate. Each figure is the median of some rounds, and of a process of its own.
 """
 
 from __future__ import annotations
