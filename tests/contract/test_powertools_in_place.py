@@ -132,7 +132,7 @@ def test_after_a_rollback_powertools_fails_and_drops_nothing(old: Old, *, comple
 
 def consumer(old: Old, block: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return the handler of a block of the guide, made as in a new process."""
-    monkeypatch.setattr(front_door._process, "make", lambda _: old.after())  # noqa: SLF001
+    monkeypatch.setattr(front_door._process, "make", lambda *_: old.after())  # noqa: SLF001
     monkeypatch.setattr(front_door._process, "default", None)  # noqa: SLF001
     names: dict[str, Any] = {"__name__": "app"}
     exec(block, names)  # noqa: S102 -- README's own code
