@@ -15,7 +15,9 @@ def main() -> None:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRA:
             raise
-        sys.exit(f"the command line needs {missing}: pip install 'cxone-idem[cli]'")
+        sys.exit(
+            f"the command line needs {missing}: in a copy of the repository, pip install '.[cli]'"
+        )
     cli(prog_name="cxone-idem")
 
 

@@ -32,10 +32,10 @@ _DONE_BY = {Verdict.DROP: "dropped", Verdict.SEND_BACK: "sent back"}
 def dead_letters(
     queue: str, to: str | None, *, dry_run: bool, yes: bool, as_json: bool, **settle: Any
 ) -> None:
-    """List the messages of a dead-letter queue with the records of their keys.
+    """List dead letters with the records of their keys.
 
-    A look changes only receive counts. A message is sent before it is deleted: nothing is lost.
-    Table, namespace and --decode must be the consumer's.
+    A message is sent before it is deleted: nothing is lost. The settings must be the
+    consumer's, --decode too.
     """
     config = Config.from_environ()
     # A person waits, so a busy queue may take a few seconds.

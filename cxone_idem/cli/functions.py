@@ -15,7 +15,7 @@ decode_option = click.option(
     "--decode",
     metavar="MODULE:FUNCTION",
     callback=lambda _, option, name: name and imported(name, option.opts[0]),
-    help="What finds the event of an SQS record, such as cxone_idem.sns:decode.",
+    help="Finds an event in a record: cxone_idem.sns:decode.",
 )
 
 

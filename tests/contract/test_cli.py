@@ -583,7 +583,9 @@ main()
 """
     done = module(code=code)
     assert done.returncode == 1
-    assert done.stderr == (f"the command line needs {missing}: pip install 'cxone-idem[cli]'\n")
+    assert done.stderr == (
+        f"the command line needs {missing}: in a copy of the repository, pip install '.[cli]'\n"
+    )
 
 
 def test_a_lambda_function_carries_none_of_it() -> None:
