@@ -34,8 +34,7 @@ def dead_letters(
 ) -> None:
     """List dead letters with the records of their keys.
 
-    A message is sent before it is deleted: nothing is lost. The settings must be the
-    consumer's, --decode too.
+    Nothing is lost at any point. Settings and --decode must be the consumer's.
     """
     config = Config.from_environ()
     # A person waits, so a busy queue may take a few seconds.
