@@ -29,16 +29,11 @@ def parse_envelope(body: Any, parse_float: Callable[[str], Any] | None = None) -
     raise KeyMissingError(message)
 
 
-def parse_exactly(body: Any) -> dict[str, Any]:
-    """Return the event as `parse_envelope` does, with every digit of its numbers.
-
-    Keys and fingerprints are found in this one; a handler gets the ordinary one.
-    """
-    return parse_envelope(body, exact_number)
-
-
 def parse_twice(body: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the event as a handler gets it, and as `parse_exactly` does; perhaps one object."""
+    """Return the event as a handler gets it, and with every digit of its numbers.
+
+    Keys and fingerprints are found in the second. Both are one object if no number differs.
+    """
     differs = False
 
     def number(text: str) -> float | Decimal:

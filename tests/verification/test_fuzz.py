@@ -22,7 +22,7 @@ from cxone_idem import (
     KeyMissingError,
     MemoryStore,
 )
-from cxone_idem.events.envelope import parse_exactly
+from cxone_idem.events.envelope import parse_twice
 from cxone_idem.events.key import find_key
 from cxone_idem.setting import PREFIX, variable
 from cxone_idem.stores.dynamodb_item import Layout
@@ -89,7 +89,7 @@ class Handler:
 def all_done(store: MemoryStore, events: list[Any]) -> bool:
     """Tell whether the store says of each event that was run that it is done."""
     another = Deduplicator(store)
-    keys = [find_key(parse_exactly(json.dumps(event)), Config().key) for event in events]
+    keys = [find_key(parse_twice(json.dumps(event))[1], Config().key) for event in events]
     return all(isinstance(another.claim(key), AlreadyDone) for key in keys)
 
 

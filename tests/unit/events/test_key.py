@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cxone_idem import Config, Deduplicator, KeyMissingError, MemoryStore, once
 from cxone_idem.events.canonical import number_text
-from cxone_idem.events.envelope import parse_envelope, parse_exactly
+from cxone_idem.events.envelope import parse_envelope, parse_twice
 from cxone_idem.events.key import find_key
 from tests.support.events import batch, envelope, failed, record
 
@@ -20,7 +20,8 @@ fuzz = settings(derandomize=True, deadline=None, database=None)
 
 def key_of(value: str, expression: str = "value") -> str:
     """Return the key of an event in which `value`, a JSON text, is under that name."""
-    return find_key(parse_exactly(f'{{"value": {value}}}'), expression)
+    _, exactly = parse_twice(f'{{"value": {value}}}')
+    return find_key(exactly, expression)
 
 
 @pytest.mark.parametrize(
