@@ -56,10 +56,11 @@ class EventHandler:
     """
 
     def __init__(self, process_event: Callable[[Any], object], decode: Any = None) -> None:
-        is_function = inspect.isfunction(process_event)
-        if not is_function or process_event not in _checked:
+        # Another callable may change, and may take no weak reference.
+        if not inspect.isfunction(process_event):
             check_handler(process_event)
-        if is_function:
+        elif process_event not in _checked:
+            check_handler(process_event)
             _checked.add(process_event)
         if decode is not None:
             mistake = handler_mistake(decode)
