@@ -34,7 +34,7 @@ from cxone_idem.claims.invocation import Invocation, LambdaContext
 from cxone_idem.claims.manager import ClaimOutcome
 from cxone_idem.claims.result import NO_RESULT
 from cxone_idem.deduplicator import Deduplicator, claim_request
-from cxone_idem.errors import IdemError, InProgressError
+from cxone_idem.errors import IdemError
 from cxone_idem.events.handler import check_handler
 from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Origin, Record
@@ -160,18 +160,16 @@ class AsyncDeduplicator:
             (outcome,) = await self._threads.call(
                 self._deduplicator.claims.claim_all, [request], invocation, undo=self._give_back
             )
-            if isinstance(outcome, InProgressError):
-                pause_seconds = waiting.next_pause_seconds(outcome.retry_after_seconds)
-                if pause_seconds:
-                    # Not in a thread: those are for requests, also to end what is waited for.
-                    await self._sleep(pause_seconds)
-                    continue
-            if isinstance(outcome, IdemError):
-                raise outcome
-            if isinstance(outcome, AlreadyDone):
-                return outcome
-            claim = Claimed(outcome, self._deduplicator.claims)
-            return AsyncClaimed(claim, self._threads)
+            pause_seconds = waiting.pause_seconds_after(outcome)
+            if not pause_seconds:
+                break
+            # Not in a thread: those are for requests, also to end what is waited for.
+            await self._sleep(pause_seconds)
+        if isinstance(outcome, IdemError):
+            raise outcome
+        if isinstance(outcome, AlreadyDone):
+            return outcome
+        return AsyncClaimed(Claimed(outcome, self._deduplicator.claims), self._threads)
 
     async def complete(
         self, key_or_claim: str | Claimed | AsyncClaimed, *, result: object = NO_RESULT

@@ -61,14 +61,13 @@ class ClaimManager:
         waiting = self.wait_policy(invocation)
         while True:
             (outcome,) = self.claim_all([request], invocation)
-            if isinstance(outcome, InProgressError):
-                pause_seconds = waiting.next_pause_seconds(outcome.retry_after_seconds)
-                if pause_seconds:
-                    self.runtime.sleep(pause_seconds)
-                    continue
-            if isinstance(outcome, IdemError):
-                raise outcome
-            return outcome
+            pause_seconds = waiting.pause_seconds_after(outcome)
+            if not pause_seconds:
+                break
+            self.runtime.sleep(pause_seconds)
+        if isinstance(outcome, IdemError):
+            raise outcome
+        return outcome
 
     def wait_policy(self, invocation: Invocation) -> WaitPolicy:
         """Return how to wait for workers elsewhere from now on."""

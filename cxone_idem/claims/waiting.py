@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from cxone_idem.claims.invocation import Invocation
 from cxone_idem.config import Config
+from cxone_idem.errors import InProgressError
 
 # Each question costs a write unit, so pauses double: a minute's wait is some twenty questions.
 # 0.1 s is what quick work takes. Beyond 5 s a longer pause saves little and finds a freed key late.
@@ -25,6 +26,12 @@ class WaitPolicy:
         self._invocation = invocation
         self._random = random
         self._step_seconds = _FIRST_PAUSE_SECONDS
+
+    def pause_seconds_after(self, outcome: object) -> float:
+        """Return how long to pause before claiming again; 0 if `outcome` is to stand."""
+        if isinstance(outcome, InProgressError):
+            return self.next_pause_seconds(outcome.retry_after_seconds)
+        return 0
 
     def next_pause_seconds(self, retry_after_seconds: float) -> float:
         """Return how long to pause before asking again; 0 to wait no longer.
