@@ -93,7 +93,7 @@ def complete(key_or_claim: str | Claimed, *, result: object = NO_RESULT) -> None
 
 
 def release(key_or_claim: str | Claimed) -> None:
-    """Give the key up undone; see `Deduplicator.release`."""
+    """Free the key undone; see `Deduplicator.release`."""
     default_deduplicator().release(key_or_claim)
 
 

@@ -49,7 +49,7 @@ class Record:
     state: State
     version: str
     generation: int
-    """1 for the first claim, +1 on every takeover: the fencing number, and the attempts so far."""
+    """1 for the first claim, +1 on every takeover: the fencing token, and the attempts so far."""
     lease_until_ms: int
     """Epoch milliseconds of the store's clock until which the owner may be alive."""
     expires_at: int | None

@@ -85,7 +85,7 @@ class AsyncClaimed:
 
     @property
     def generation(self) -> int:
-        """1 for the first claim on the key, +1 on every takeover: the fencing number."""
+        """1 for the first claim on the key, +1 on every takeover: the fencing token."""
         return self.claim.generation
 
     @property
@@ -102,7 +102,7 @@ class AsyncClaimed:
         return await self._threads.call(self.claim.transaction_item, result=result)
 
     async def release(self) -> None:
-        """Give the key up undone; see `Claimed.release`."""
+        """Free the key undone; see `Claimed.release`."""
         await self._threads.call(self.claim.release)
 
     async def extend(self) -> None:
@@ -179,7 +179,7 @@ class AsyncDeduplicator:
         await self._threads.call(self._deduplicator.complete, claim, result=result)
 
     async def release(self, key_or_claim: str | Claimed | AsyncClaimed) -> None:
-        """Give the key up undone; see `Claimed.release`."""
+        """Free the key undone; see `Claimed.release`."""
         await self._threads.call(self._deduplicator.release, _synchronous(key_or_claim))
 
     async def extend(self, key_or_claim: str | Claimed | AsyncClaimed) -> None:

@@ -1,4 +1,4 @@
-"""The generation as a fencing number, checked by a real database."""
+"""The generation as a fencing token, checked by a real database."""
 
 from __future__ import annotations
 
