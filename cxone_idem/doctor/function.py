@@ -74,6 +74,13 @@ _FUNCTION_CHECKS = (
         "AWS has ended it, and the library needs Python 3.10",
         "set the newest Python runtime, and build the package for it",
     ),
+    wrong(
+        "reserved-concurrency",
+        lambda function: function.reserved == 0,
+        "invocations at a time that are reserved for it: {reserved}",
+        "Lambda throttles every invocation: no event is processed, until all are dead letters",
+        "remove the reserved concurrency, or set it to what the function needs",
+    ),
     advice(
         "logs",
         lambda function: function.log_format == "Text" or function.log_level not in _LOGGED,

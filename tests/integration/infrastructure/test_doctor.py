@@ -17,13 +17,8 @@ pytestmark = pytest.mark.engine
 def test_the_doctor_finds_nothing_wrong(deployment: Deployment) -> None:
     """Neither with the template nor with the doctor's idea of one."""
     # The stand-in ignores a template's TTL, and another test may have shortened the visibility.
-    deployment.client("dynamodb").update_time_to_live(
-        TableName=deployment.outputs["RecordsTable"],
-        TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
-    )
-    deployment.sqs.set_queue_attributes(
-        QueueUrl=deployment.outputs["EventsQueue"], Attributes={"VisibilityTimeout": "200"}
-    )
+    deployment.set_ttl(on=True)
+    deployment.set_visibility(200)
     said = run(
         ["doctor", "--queue", deployment.outputs["EventsQueue"], "--json"],
         AWS_ENDPOINT_URL=deployment.endpoint,
