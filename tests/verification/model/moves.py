@@ -200,8 +200,14 @@ class Moves:
             broken = broken or invariants.broken_by_news(state, before, event)
             worker = _after_event(worker, event, state.now_ms)
         sent_ms = state.now_ms if node.stop == "store" else 0
-        answers = (None,) * len(node.requests)
-        worker = worker._replace(node=node, answers=answers, sent_ms=sent_ms, retried=False)
+        claims = any(one.record.state is RecordState.IN_PROGRESS for one in node.requests)
+        worker = worker._replace(
+            node=node,
+            answers=(None,) * len(node.requests),
+            sent_ms=sent_ms,
+            claims_sent_ms=sent_ms if claims or not sent_ms else before.claims_sent_ms,
+            retried=False,
+        )
         broken = broken or invariants.broken_at_rest(state, worker)
         after = state.with_worker(number, worker)
         return Move(what or str(value), after, broken, number, (*events, *node.requests))
@@ -242,7 +248,7 @@ def _after_event(worker: Worker, event: Event, now_ms: int) -> Worker:
     """Return what is promised to a worker after something it did."""
     if event.kind in {"claimed", "extended"}:
         asked = (request.key for request in worker.node.requests)
-        until_ms = worker.sent_ms + LEASE_MS if event.key in asked else now_ms + _FRESH_MS
+        until_ms = worker.claims_sent_ms + LEASE_MS if event.key in asked else now_ms + _FRESH_MS
         return worker.with_stake(event.key, until_ms=until_ms, excused=False)
     # After `raised` it has given the key up; after a completion it is the record that speaks. A
     # completion that the store did not take leaves the lease as it was.

@@ -36,6 +36,8 @@ class Worker(NamedTuple):
     answers: tuple[PutResult | None, ...] = ()
     """The store's answer to each write of the request; None for those it has not carried out."""
     sent_ms: int = 0
+    claims_sent_ms: int = 0
+    """When it last sent a claim: from then on the lease was asked for, whatever it sent since."""
     retried: bool = False
     """Whether the SDK sent the request before: the store may have carried that out."""
 
@@ -127,9 +129,9 @@ def fresh_name(kind: str, live: Iterable[str]) -> str:
 
 
 def _part(worker: Worker, now_ms: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    node, clock_ms, stakes, answers, sent_ms, retried = worker
+    node, clock_ms, stakes, answers, sent_ms, claims_sent_ms, retried = worker
     number, names = shape_of(answers)
-    part = [node.number, clock_ms, sent_ms, number, retried]
+    part = [node.number, clock_ms, sent_ms, claims_sent_ms, number, retried]
     deliveries = []
     for delivery, until_ms, excused in stakes:
         # A promise that is over promises nothing, whenever it ended.
