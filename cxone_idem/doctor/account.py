@@ -12,7 +12,7 @@ from cxone_idem.doctor.check import UnreadError
 from cxone_idem.stores.aws_client import new_client
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}
-_ABSENT = ("NonExistentQueue", "QueueDoesNotExist", "NoSuchEntity", "ResourceNotFoundException")
+_ABSENT = ("NonExistentQueue", "QueueDoesNotExist", "NoSuchEntity", "NotFoundException")
 # A person waits: after 5 s an endpoint is not there, rather than slow.
 _CLIENT = ClientConfig(
     connect_timeout=5, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}

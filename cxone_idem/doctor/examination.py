@@ -10,8 +10,9 @@ from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.check import Facts, Finding, Status, UnreadError, examine, fact, last_name
 from cxone_idem.doctor.function import read_function
-from cxone_idem.doctor.queue import delivery, read_mappings, read_queue
-from cxone_idem.doctor.role import KEY_ACTIONS, TABLE_KEY_ACTIONS, Key, check_role
+from cxone_idem.doctor.key import is_own, read_key
+from cxone_idem.doctor.queue import delivery, maximum_concurrency, read_mappings, read_queue
+from cxone_idem.doctor.role import KEY_ACTIONS, TABLE_KEY_ACTIONS, check_role
 from cxone_idem.doctor.rule import doubles, read_rule, rules_to
 from cxone_idem.doctor.table import read_table
 
@@ -35,15 +36,20 @@ class Examination:
         self._add(examine(function))
         config = self._read("table", function, "config")
         table = self.table(config) if config else Facts()
-        keys: list[Key] = [((table.SSEDescription or {}).get("KMSMasterKeyArn"), TABLE_KEY_ACTIONS)]
+        keys = [
+            (function.KMSKeyArn, KEY_ACTIONS),
+            ((table.SSEDescription or {}).get("KMSMasterKeyArn"), TABLE_KEY_ACTIONS),
+        ]
         mappings = self._mappings(function, FunctionName=function.FunctionArn)
+        function["maximum"] = sum(map(maximum_concurrency, mappings))
         queues = [self._mapping(mapping, function) for mapping in mappings]
         keys += [(queue.KmsMasterKeyId, KEY_ACTIONS) for queue in queues]
         queue_arns = [mapping.EventSourceArn for mapping in mappings]
         mapped = function.get("mappings")
         mapped = mapped if isinstance(mapped, UnreadError) else len(mappings)
         self._rules([*queue_arns, function.FunctionArn], mapped)
-        self._add(check_role(self._account, function, queue_arns, keys))
+        own = [(self._key(name), actions) for name, actions in keys if is_own(name)]
+        self._add(check_role(self._account, function, queue_arns, [one for one in own if one[0]]))
 
     def queue(self, name: str, config: Config) -> None:
         """Examine a queue, the functions behind it, and the rules that send to it.
@@ -87,6 +93,14 @@ class Examination:
             self._add(examine(delivery(mapping, queue, function)))
             self._add(examine(queue))
         return queue
+
+    def _key(self, name: str) -> str:
+        """Examine a key; return its ARN if the account's own, and its role has to be let in."""
+        key = self._part("key", name, read_key)
+        if not key:
+            return ""
+        self._add(examine(key))
+        return str(key.Arn) if key.KeyManager == "CUSTOMER" else ""
 
     def _rules(self, arns: Sequence[str], mapped: object = 1) -> None:
         sending = rules_to(self._account, arns, mapped)

@@ -7,6 +7,7 @@ from typing import Any
 
 from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
+from cxone_idem.doctor.alarm import LIBRARY_ALARM_CHECK, alarms_on_library
 from cxone_idem.doctor.check import Facts, UnreadError, advice, fact, wrong
 from cxone_idem.errors import ConfigError
 from cxone_idem.stores.dynamodb import REQUEST_SECONDS
@@ -23,15 +24,26 @@ def read_function(account: Account, name: str) -> Facts:
     ask = partial(account.ask, "lambda", "get_function_concurrency", FunctionName=name)
     logging = found.get("LoggingConfig", {})
     facts = _settings(name, found.get("Environment", {}))
+    config = facts["config"]
+    if isinstance(config, Config):
+        facts["alarms"] = fact(lambda: alarms_on_library(account, config))
     return Facts(
         found,
         **{**facts, "checks": (*_FUNCTION_CHECKS, *facts["checks"])},
         subject=f"function {name}",
+        runtime=_runtime(found),
+        failed=found.get("StateReason") if found.get("State") == "Failed" else "none",
         reserved=fact(lambda: ask().get("ReservedConcurrentExecutions")),
         log_format=logging.get("LogFormat", "JSON"),
         log_level=logging.get("ApplicationLogLevel", "INFO"),
         log_group=logging.get("LogGroup", f"/aws/lambda/{name}"),
     )
+
+
+def _runtime(found: dict[str, Any]) -> str | UnreadError:
+    if found.get("PackageType") == "Image":
+        return UnreadError("it is a container image, whose Python AWS does not show")
+    return str(found.get("Runtime", "python"))
 
 
 def _settings(name: str, environment: dict[str, Any]) -> dict[str, Any]:
@@ -69,10 +81,24 @@ _MISTAKE_CHECKS = (
 _FUNCTION_CHECKS = (
     wrong(
         "runtime",
-        lambda function: function.Runtime in _OLD,
-        "{Runtime}",
+        lambda function: not function.runtime.startswith(("python", "provided")),
+        "{runtime}",
+        "this library runs on Python alone",
+        "name a function that runs Python, or set its runtime",
+    ),
+    wrong(
+        "runtime",
+        lambda function: function.runtime in _OLD,
+        "{runtime}",
         "AWS has ended it, and the library needs Python 3.10",
         "set the newest Python runtime, and build the package for it",
+    ),
+    wrong(
+        "function-state",
+        lambda function: function.State == "Failed",
+        "the reason why it cannot run: {failed}",
+        "Lambda does not invoke it",
+        "see the reason; deploy it again",
     ),
     wrong(
         "reserved-concurrency",
@@ -99,6 +125,7 @@ _ENVIRONMENT_CHECKS = (
     ),
 )
 _CONFIG_CHECKS = (
+    LIBRARY_ALARM_CHECK,
     wrong(
         "kill-switch",
         lambda function: function.config.disabled,

@@ -1,54 +1,109 @@
-"""The two gates of an event: a rule's pattern, and the policy of the queue behind it."""
+"""The pattern of a rule: which events it lets through, and which ones another rule does too."""
 
 from __future__ import annotations
 
 import json
-from fnmatch import fnmatchcase
+import operator
+import re
+from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
-_EVENTS = "events.amazonaws.com"
+Pattern = dict[str, Any]
+
+# Such a matcher lets every event through that has the member.
+_ANY = ({"exists": True}, {"prefix": ""}, {"suffix": ""}, {"wildcard": "*"})
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
-def overlap(one: Any, other: Any) -> bool:
-    """Return whether an event may match both patterns; what is no plain value may match any."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return all(overlap(one[name], other[name]) for name in one.keys() & other.keys())
-    if isinstance(one, list) and isinstance(other, list):
-        pairs = [(each, value) for each in one for value in other]
-        return any(dict in {type(x), type(y)} or x == y for x, y in pairs)
-    return True
+def branches(pattern: Pattern) -> Iterator[Pattern]:
+    """Yield a pattern once for each of its `$or`, without that."""
+    alternatives = pattern.get("$or")
+    if not alternatives:
+        yield pattern
+        return
+    rest = {name: value for name, value in pattern.items() if name != "$or"}
+    for each in alternatives:
+        yield from branches({**rest, **each})
 
 
-def lets_in(policy: str | None, queue_arn: str, rule_arn: str) -> bool:
-    """Return whether a queue's policy has a statement that lets EventBridge send for a rule."""
-    found = json.loads(policy or "{}").get("Statement")
-    return any(_allows(each, queue_arn, rule_arn) for each in _many(found))
-
-
-def _allows(statement: dict[str, Any], queue_arn: str, rule_arn: str) -> bool:
-    principal = statement.get("Principal")
-    given = principal.values() if isinstance(principal, dict) else [principal]
-    sources = [
-        values
-        for operator, keys in statement.get("Condition", {}).items()
-        for key, values in keys.items()
-        if key.lower() == "aws:sourcearn" and "Not" not in operator
-    ]
-    return (
-        statement.get("Effect") == "Allow"
-        and any(name in {_EVENTS, "*"} for each in given for name in _many(each))
-        and _matches(
-            "sqs:sendmessage", [str(each).lower() for each in _many(statement.get("Action"))]
-        )
-        and _matches(queue_arn, statement.get("Resource"))
-        and all(_matches(rule_arn, values) for values in sources)
+def names_types(pattern: Pattern) -> bool:
+    """Return whether a pattern picks events by their type, or by what is in them."""
+    return all(
+        bool(branch.get("detail"))
+        or any(matcher not in _ANY for matcher in branch.get("detail-type") or ())
+        for branch in branches(pattern)
     )
 
 
-def _matches(value: str, patterns: Any) -> bool:
-    return any(fnmatchcase(value, each) for each in _many(patterns))
+def overlap(one: Pattern, other: Pattern) -> bool:
+    """Return whether an event may match both patterns, as far as they show."""
+    pairs = product(branches(one), branches(other))
+    return any(
+        all(_overlap(x[name], y[name]) for name in x.keys() & y.keys() - {"resources"})
+        # The one member of an event that is always a list: any of it may match.
+        for x, y in pairs
+    )
 
 
-def _many(value: Any) -> list[Any]:
-    """Return what policies spell as one or as a list of them as a list."""
-    return value if isinstance(value, list) else [] if value is None else [value]
+def _overlap(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return overlap(one, other)
+    if isinstance(one, list) and isinstance(other, list):
+        return any(_agree(x, y) for x, y in product(one, other))
+    return False  # a member is either an object or a value
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Return whether some value passes two matchers."""
+    if not isinstance(one, dict):
+        one, other = other, one
+    if not isinstance(one, dict):
+        return json.dumps(one) == json.dumps(other)  # 1 is not true
+    if not isinstance(other, dict):
+        return _passes(other, one)
+    if {"exists": False} in (one, other):
+        return one == other
+    for end in ("prefix", "suffix"):
+        x, y = one.get(end), other.get(end)
+        if isinstance(x, str) and isinstance(y, str):
+            return _passes_text(x, end, y) or _passes_text(y, end, x)
+    return True  # two ranges, two wildcards: what passes both is not looked for
+
+
+def _passes(value: Any, matcher: Pattern) -> bool:
+    """Return whether a value passes a matcher; one that is not known here may let it through."""
+    ((name, wanted),) = matcher.items()
+    if name == "anything-but":
+        refused = wanted if isinstance(wanted, list) else [wanted]
+        return not any(_agree(value, each) for each in refused)
+    if name == "exists":
+        return bool(wanted)
+    if name == "numeric":
+        bounds = zip(wanted[::2], wanted[1::2], strict=True)
+        number = isinstance(value, (int, float))
+        return number and all(_OPERATORS[sign](value, bound) for sign, bound in bounds)
+    if isinstance(wanted, list):
+        return any(_passes(value, {name: each}) for each in wanted)
+    return _passes_text(value, name, wanted)
+
+
+def _passes_text(value: object, name: str, wanted: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    text, like = value, str(wanted)
+    if isinstance(wanted, dict):  # in whatever case its letters are
+        text, like = text.lower(), str(*wanted.values()).lower()
+    if name == "equals-ignore-case":
+        return text.lower() == like.lower()
+    if name == "wildcard":
+        return bool(re.fullmatch(".*".join(map(re.escape, like.split("*"))), text, re.DOTALL))
+    if name in {"prefix", "suffix"}:
+        return text.startswith(like) if name == "prefix" else text.endswith(like)
+    return True

@@ -6,6 +6,7 @@ import json
 
 from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
+from cxone_idem.doctor.alarm import LETTERS_ALARM_CHECK, alarms_on_letters
 from cxone_idem.doctor.check import Facts, UnreadError, advice, fact, last_name, wrong
 
 _KEPT = "MessageRetentionPeriod"
@@ -26,8 +27,10 @@ def read_queue(account: Account, name: str, config: Config | UnreadError) -> Fac
         receives=int(redrive.get("maxReceiveCount", 0)) if letters_arn else "unlimited",
         dead_letters=(last_name(letters_arn) or "none") + ", which does not exist" * gone,
         no_dead_letters=gone or not letters_arn,
-        alarms=fact(lambda: alarms_on(account, "" if gone else letters_arn)),
+        alarms=fact(lambda: alarms_on_letters(account, "" if gone else letters_arn)),
         kept_seconds=unread or sum(int(each.get(_KEPT, 0)) for each in (attributes, letters)),
+        letters_seconds=unread or int(letters.get(_KEPT, 0)) if letters_arn else None,
+        functions=fact(lambda: _functions(account, attributes["QueueArn"])),
         config=config,
     )
 
@@ -44,20 +47,6 @@ def queue_attributes(account: Account, name: str) -> dict[str, str]:
     return attributes
 
 
-def alarms_on(account: Account, letters_arn: str | None) -> int:
-    """Return how many alarms watch the depth of a dead-letter queue; without a queue, -1."""
-    if not letters_arn:
-        return -1
-    answer = account.ask(
-        "cloudwatch",
-        "describe_alarms_for_metric",
-        Namespace="AWS/SQS",
-        MetricName="ApproximateNumberOfMessagesVisible",
-        Dimensions=[{"Name": "QueueName", "Value": last_name(letters_arn)}],
-    )
-    return len(answer["MetricAlarms"])
-
-
 def read_mappings(account: Account, **of: str) -> list[Facts]:
     """Read the mappings from queues of one function or one queue, in AWS's names."""
     answer = account.ask("lambda", "list_event_source_mappings", **of)["EventSourceMappings"]
@@ -70,6 +59,12 @@ def read_mappings(account: Account, **of: str) -> list[Facts]:
     return mappings
 
 
+def _functions(account: Account, queue_arn: str) -> str:
+    mappings = read_mappings(account, EventSourceArn=queue_arn)
+    names = sorted({mapping.subject.rpartition(" -> ")[2] for mapping in mappings})
+    return ", ".join(names) or "none"
+
+
 def delivery(mapping: Facts, queue: Facts, function: Facts) -> Facts:
     """Return how long a queue hides the messages that a mapping takes to a function."""
     # "Creating and configuring an SQS event source mapping": room for Lambda's own retries.
@@ -80,18 +75,16 @@ def delivery(mapping: Facts, queue: Facts, function: Facts) -> Facts:
         "needed": needed,
         "window": window,
         "whole": needed + window,
-        "maximum": (mapping.ScalingConfig or {}).get("MaximumConcurrency"),
+        "limited": bool(maximum_concurrency(mapping)),
     }
     return Facts(facts, checks=_DELIVERY_CHECKS, subject=queue.subject, function=function)
 
 
-ALARM_CHECK = advice(
-    "dead-letter-alarm",
-    lambda part: part.alarms == 0,
-    "alarms on the depth of {dead_letters} (those of metric math are not seen): {alarms}",
-    "events wait there until they are lost, and nobody knows",
-    "make an alarm on its ApproximateNumberOfMessagesVisible > 0",
-)
+def maximum_concurrency(mapping: Facts) -> int:
+    """Return how many invocations at a time a mapping asks for; 0 is no limit."""
+    return int((mapping.ScalingConfig or {}).get("MaximumConcurrency") or 0)
+
+
 # "Creating and configuring an SQS event source mapping": maxReceiveCount is at least 5, so that
 # throttled or briefly failing messages do not end in the dead-letter queue.
 _QUEUE_CHECKS = (
@@ -117,7 +110,25 @@ _QUEUE_CHECKS = (
         "a copy that is redriven late comes after its record counts as absent, and is done again",
         "set CXONE_IDEM_RETENTION_SECONDS to {kept_seconds} or more, or keep messages shorter",
     ),
-    ALARM_CHECK,
+    advice(
+        "dead-letter-retention",
+        lambda queue: (
+            ".fifo" not in queue.QueueArn
+            and None is not queue.letters_seconds < int(queue.get(_KEPT, 0))
+        ),
+        "its dead letters are kept {letters_seconds} s; expected more than its own messages",
+        "a standard queue counts from when the message was first sent: late dead letters are"
+        " deleted on arrival",
+        "give the dead-letter queue the longer retention",
+    ),
+    wrong(
+        "consumers",
+        lambda queue: ", " in queue.functions,
+        "functions that take messages from it: {functions}",
+        "each message goes to one of them alone, by chance: none of them gets all events",
+        "give each function a queue of its own, with a target of the rule for each",
+    ),
+    LETTERS_ALARM_CHECK,
 )
 _MAPPING_CHECKS = (
     wrong(
@@ -155,10 +166,19 @@ _DELIVERY_CHECKS = (
     ),
     wrong(
         "concurrency",
-        lambda delivery: None is not delivery.function.reserved < (delivery.maximum or 0),
-        "the mapping asks for {maximum} invocations at a time; {function.reserved} are reserved",
+        lambda delivery: None is not delivery.function.reserved < delivery.function.maximum,
+        "its mappings ask for {function.maximum} invocations at a time; {function.reserved} are"
+        " reserved",
         "Lambda throttles the rest: each throttled batch counts as a receive, and good messages"
         " become dead letters",
         "lower MaximumConcurrency, or raise the reserved concurrency",
+    ),
+    advice(
+        "concurrency",
+        lambda delivery: delivery.function.reserved and not delivery.limited,
+        "{function.reserved} invocations at a time are reserved; the mapping asks for any number",
+        "Lambda throttles the rest: each throttled batch counts as a receive, and good messages"
+        " become dead letters",
+        "set MaximumConcurrency of the mapping, to no more than is reserved",
     ),
 )

@@ -30,8 +30,8 @@ _TABLE_ACTIONS = {
     ],
 }
 _KINDS = {"dynamodb": "table", "sqs": "queue", "logs": "log", "kms": "key"}
-Key = tuple[str | None, dict[str, list[str]]]
-"""A key, if there is one, and the actions on it that a role needs."""
+Key = tuple[str, dict[str, list[str]]]
+"""The ARN of a key, and the actions on it that a role needs."""
 _UNCERTAIN = "uncertain"
 _DENIED = ("explicitDeny", "implicitDeny")
 
@@ -116,18 +116,8 @@ def check_role(
         for arn in queue_arns:
             yield from examine(_access(account, function.Role, arn, actions))
         yield from examine(_access(account, function.Role, log, _LOG_ACTIONS))
-        for key, needed in [(function.KMSKeyArn, KEY_ACTIONS), *keys]:
-            yield from _check_key(account, function.Role, key, needed)
+        for key_arn, needed in keys:
+            yield from examine(_access(account, function.Role, key_arn, needed))
     except UnreadError as unread:
         fix = "run the doctor against AWS IAM, with iam:SimulatePrincipalPolicy allowed"
         yield UnreadError(str(unread), unread.fix or fix).finding("permissions", subject)
-
-
-def _check_key(
-    account: Account, role_arn: str, key: str | None, actions: dict[str, list[str]]
-) -> Iterator[Finding]:
-    """Report whether a role may use a key; AWS's own keys let in whoever may use the service."""
-    if key and not key.startswith("alias/aws/"):
-        found = account.ask("kms", "describe_key", KeyId=key)["KeyMetadata"]
-        if found["KeyManager"] == "CUSTOMER":
-            yield from examine(_access(account, role_arn, found["Arn"], actions))

@@ -64,6 +64,13 @@ def _is_seconds(value: dict[str, Any]) -> bool:
 
 _TABLE_CHECKS = (
     wrong(
+        "table-state",
+        lambda table: table.TableStatus not in {None, "ACTIVE", "UPDATING"},
+        "{TableStatus}",
+        "DynamoDB rejects every write, so no event is processed",
+        "wait until it is ACTIVE; if its key is out of reach, enable that first",
+    ),
+    wrong(
         "table-key",
         lambda table: table.key != f"{table.config.partition_key} (HASH, S)",
         "its key is {key}; expected {config.partition_key} (HASH, S) alone",

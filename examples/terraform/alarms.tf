@@ -12,7 +12,7 @@ locals {
       threshold   = 0
     }
     undelivered = {
-      description = "EventBridge could not put events into the queue for 24 h"
+      description = "EventBridge could not put events into the queue"
       namespace   = "AWS/SQS"
       metric      = "ApproximateNumberOfMessagesVisible"
       statistic   = "Maximum"

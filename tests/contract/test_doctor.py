@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest
 
-    Fault = Callable[[Pipeline], None]
+    Fault = Callable[[Pipeline], object]
 
 _DAY_SECONDS = 86_400
 
@@ -149,23 +149,29 @@ def test_a_healthy_pipeline_has_no_finding(cloud: Cloud, doctor: Callable[..., S
         "batch-window",
         "capacity",
         "concurrency",
+        "consumers",
         "dead-letter-alarm",
         "dead-letter-queue",
+        "dead-letter-retention",
         "detail-type",
         "endpoint",
         "event-source",
+        "function-state",
         "global-table",
         "kill-switch",
         "least-privilege",
+        "library-alarm",
         "log-permissions",
         "logs",
         "mapping-state",
         "namespace",
         "overlap",
         "partial-failures",
+        "queue-key",
         "queue-permissions",
         "queue-policy",
         "receive-count",
+        "reserved-concurrency",
         "retention",
         "rule-state",
         "rules",
@@ -174,6 +180,7 @@ def test_a_healthy_pipeline_has_no_finding(cloud: Cloud, doctor: Callable[..., S
         "settings",
         "table-key",
         "table-permissions",
+        "table-state",
         "target-dead-letter-queue",
         "target-input",
         "ttl",
@@ -275,26 +282,91 @@ def _no_mapping(pipeline: Pipeline) -> None:
     pipeline.cloud.functions.delete_event_source_mapping(UUID=pipeline.mapping)
 
 
-def _reserve(pipeline: Pipeline, count: int, maximum: int) -> None:
-    pipeline.set_mapping(ScalingConfig={"MaximumConcurrency": maximum})
+def _reserve(pipeline: Pipeline, count: int, maximum: int = 0) -> None:
+    if maximum:
+        pipeline.set_mapping(ScalingConfig={"MaximumConcurrency": maximum})
     pipeline.cloud.functions.put_function_concurrency(
         FunctionName=pipeline.name, ReservedConcurrentExecutions=count
     )
 
 
-def _key(pipeline: Pipeline) -> None:
-    key = pipeline.cloud.kms.create_key()["KeyMetadata"]["Arn"]
+def _key(pipeline: Pipeline, *service: str) -> str:
+    """Encrypt the queue with a key that lets a service in; by default none."""
+    allowed = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    principals = [{"AWS": _ROOT}, *({"Service": one} for one in service)]
+    policy = {"Statement": [{**allowed, "Principal": each} for each in principals]}
+    key: str = pipeline.cloud.kms.create_key(Policy=json.dumps(policy))["KeyMetadata"]["Arn"]
     pipeline.set_queue(KmsMasterKeyId=key)
+    return key
 
 
-def _key_open(pipeline: Pipeline) -> None:
+def _key_off(pipeline: Pipeline) -> None:
+    pipeline.cloud.kms.disable_key(KeyId=_key_open(pipeline).rpartition("/")[2])
+
+
+def _key_shut(pipeline: Pipeline) -> None:
     _key(pipeline)
+    _may_decrypt(pipeline)
+
+
+def _key_open(pipeline: Pipeline) -> str:
+    _may_decrypt(pipeline)
+    return _key(pipeline, "events.amazonaws.com")
+
+
+def _may_decrypt(pipeline: Pipeline) -> None:
     pipeline.allow(
         pipeline.grant("dynamodb:PutItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"),
         {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"},
     )
 
 
+def _second_function(pipeline: Pipeline) -> None:
+    functions, name = pipeline.cloud.functions, f"{pipeline.name}-second"
+    functions.create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Role=pipeline.role_arn,
+        Handler="handler.handler",
+        Code={"ZipFile": b"PK"},
+    )
+    functions.create_event_source_mapping(EventSourceArn=pipeline.queue_arn, FunctionName=name)
+
+
+def _short_letters(pipeline: Pipeline) -> None:
+    pipeline.cloud.sqs.set_queue_attributes(
+        QueueUrl=pipeline.url("dead"),
+        Attributes={
+            "MessageRetentionPeriod": "60",
+            "Policy": pipeline.letting_in(pipeline.dead_letter_arn),
+        },
+    )
+
+
+def _watch(pipeline: Pipeline, namespace: str) -> None:
+    pipeline.set_environment(CXONE_IDEM_METRICS="cxone_idem")
+    pipeline.cloud.alarms.put_metric_alarm(
+        AlarmName=f"{pipeline.name}-library",
+        Namespace="cxone_idem",
+        MetricName="store_failed",
+        Dimensions=[{"Name": "namespace", "Value": namespace}],
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+
+
+def _watched_elsewhere(pipeline: Pipeline) -> None:
+    _watch(pipeline, "another")
+
+
+def _muted(pipeline: Pipeline) -> None:
+    pipeline.cloud.alarms.disable_alarm_actions(AlarmNames=[pipeline.name])
+
+
+_ROOT = "arn:aws:iam::123456789012:root"
 _REWRITTEN = {"InputPathsMap": {"id": "$.id"}, "InputTemplate": '{"id": <id>}'}
 _PATTERN = {"detail-type": ["conversation.start"]}
 _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
@@ -325,7 +397,11 @@ _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
     "few-receives": (lambda p: _redrive(p, maxReceiveCount=3), {("receive-count", "wrong")}),
     "dead-letter-queue-gone": (
         lambda p: p.cloud.sqs.delete_queue(QueueUrl=p.url("dead")),
-        {("dead-letter-queue", "wrong"), ("retention", "unknown"), ("queue-policy", "unknown")},
+        {
+            ("dead-letter-queue", "wrong"),
+            *((each, "unknown") for each in ("retention", "dead-letter-retention")),
+            *((each, "unknown") for each in ("queue-policy", "queue-key")),
+        },
     ),
     "retention-long": (_long_retention, {("retention", "wrong")}),
     "retention-short": (
@@ -353,7 +429,25 @@ _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
         lambda p: p.cloud.iam.delete_role_policy(RoleName=p.name, PolicyName="log"),
         {("log-permissions", "wrong")},
     ),
-    "key-closed": (_key, {("key-permissions", "wrong")}),
+    "key-closed": (
+        lambda p: _key(p, "events.amazonaws.com"),
+        {("key-permissions", "wrong")},
+    ),
+    "key-shut-for-eventbridge": (_key_shut, {("queue-key", "wrong")}),
+    "key-of-aws": (
+        lambda p: p.set_queue(KmsMasterKeyId="alias/aws/sqs"),
+        {("queue-key", "wrong")},
+    ),
+    "key-off": (_key_off, {("key-state", "wrong")}),
+    "key-gone": (
+        lambda p: p.set_queue(KmsMasterKeyId="alias/gone"),
+        {("key", "wrong"), ("queue-key", "unknown")},
+    ),
+    "two-functions": (_second_function, {("consumers", "wrong")}),
+    "dead-letters-short": (_short_letters, {("dead-letter-retention", "advice")}),
+    "alarm-muted": (_muted, {("dead-letter-alarm", "advice")}),
+    "reserved-nothing": (lambda p: _reserve(p, 0), {("reserved-concurrency", "wrong")}),
+    "reserved-alone": (lambda p: _reserve(p, 5), {("concurrency", "advice")}),
     "no-alarm": (
         lambda p: p.cloud.alarms.delete_alarms(AlarmNames=[p.name]),
         {("dead-letter-alarm", "advice")},
@@ -408,6 +502,11 @@ _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
         lambda p: p.set_environment(CXONE_IDEM_DISABLED="true"),
         {("kill-switch", "wrong")},
     ),
+    "metrics-unwatched": (
+        lambda p: p.set_environment(CXONE_IDEM_METRICS="cxone_idem"),
+        {("library-alarm", "advice")},
+    ),
+    "metrics-watched-elsewhere": (_watched_elsewhere, {("library-alarm", "advice")}),
     "no-namespace": (
         lambda p: p.set_environment(CXONE_IDEM_NAMESPACE="none"),
         {("namespace", "advice")},
@@ -426,7 +525,7 @@ _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
 _HEALTHY: dict[str, Fault] = {
     "two types, two rules": lambda p: _second_rule(p, {"detail-type": ["conversation.end"]}),
     "a key of its own": _key_open,
-    "a key of AWS": lambda p: p.set_queue(KmsMasterKeyId="alias/aws/sqs"),
+    "metrics watched": lambda p: _watch(p, p.name),
     "reserved enough": lambda p: _reserve(p, 5, 5),
     "input whole": lambda p: p.set_target(p.queue_arn, **_letters(p), InputPath="$"),
     "this rule alone let in": lambda p: p.set_queue(
@@ -711,11 +810,11 @@ def test_the_read_permissions_in_readme_are_enough(
         ("dynamodb:Scan", {"ttl-seconds"}),
         ("dynamodb:DescribeTimeToLive", {"ttl"}),
         ("dynamodb:DescribeTable", {"table"}),
-        ("sqs:GetQueueAttributes", {"queue", "queue-policy"}),
+        ("sqs:GetQueueAttributes", {"queue", "queue-policy", "queue-key"}),
         ("events:ListTargetsByRule", {"target-dead-letter-queue"}),
         ("events:ListEventBuses", {"rules"}),
         ("lambda:ListEventSourceMappings", {"mappings", "event-source"}),
-        ("lambda:GetFunctionConcurrency", {"concurrency"}),
+        ("lambda:GetFunctionConcurrency", {"concurrency", "reserved-concurrency"}),
         ("cloudwatch:DescribeAlarmsForMetric", {"dead-letter-alarm"}),
         ("lambda:GetFunctionConfiguration", {"function"}),
     ],

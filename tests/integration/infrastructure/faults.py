@@ -178,6 +178,11 @@ def the_kill_switch_is_set(deployment: Deployment) -> None:
     _logged(deployment, "processed event")
 
 
+def the_metrics_have_another_namespace(deployment: Deployment) -> None:
+    """Rename whose metrics these are: no alarm of the library is about them any more."""
+    deployment.set_environment(CXONE_IDEM_NAMESPACE="renamed")
+
+
 def the_log_level_is_warn(deployment: Deployment) -> None:
     """Have duplicates dropped without a line that says so."""
     deployment.configure(
@@ -222,6 +227,7 @@ PLANTED: dict[str, Fault] = {
         the_queue_does_not_let_eventbridge_in,
         the_rule_is_off,
         the_kill_switch_is_set,
+        the_metrics_have_another_namespace,
         the_log_level_is_warn,
         the_mapping_reports_no_failures,
         the_visibility_timeout_is_short,

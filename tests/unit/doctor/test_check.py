@@ -12,7 +12,8 @@ from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.check import UnreadError, last_name
 from cxone_idem.doctor.examination import Examination
 from cxone_idem.doctor.function import read_function
-from cxone_idem.doctor.pattern import lets_in, overlap
+from cxone_idem.doctor.pattern import overlap
+from cxone_idem.doctor.policy import Entry, lets_in
 from cxone_idem.doctor.role import check_role
 from tests.support.simulated_policies import ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY, answer
 
@@ -27,6 +28,7 @@ TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/idem"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/k"
 RULE = "arn:aws:events:us-east-1:123456789012:rule/bus/r"
+SEND = Entry("sqs:SendMessage", SQS, RULE)
 LOG = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/f:log-stream:any"
 ROLE = "arn:aws:iam::123456789012:role/path/f"
 DENIED = UnreadError("the caller may not read it", "allow it")
@@ -238,20 +240,22 @@ def redrive(count: int) -> str:
     return json.dumps({"deadLetterTargetArn": DEAD, "maxReceiveCount": count})
 
 
+OUT_OF_SIGHT = dict.fromkeys(
+    ("retention", "dead-letter-retention", "queue-policy", "queue-key"), "unknown"
+)
+
+
 @pytest.mark.parametrize(
     ("changes", "dead", "kept_seconds", "expected"),
     [
         ({}, kept(700_000), 1_000_000, {}),
         ({}, kept(700_000), 999_999, {"retention": "wrong"}),
         ({"RedrivePolicy": ""}, kept(0), 300_000, {"dead-letter-queue": "wrong"}),
-        ({"RedrivePolicy": redrive(4)}, kept(1), 1_000_000, {"receive-count": "wrong"}),
-        ({}, DENIED, 1_000_000, {"retention": "unknown", "queue-policy": "unknown"}),
-        (
-            {},
-            GONE,
-            1_000_000,
-            {"dead-letter-queue": "wrong", "retention": "unknown", "queue-policy": "unknown"},
-        ),
+        ({"RedrivePolicy": redrive(4)}, kept(300_000), 1_000_000, {"receive-count": "wrong"}),
+        ({}, kept(299_999), 1_000_000, {"dead-letter-retention": "advice"}),
+        ({"QueueArn": f"{SQS}.fifo"}, kept(1), 1_000_000, {}),
+        ({}, DENIED, 1_000_000, OUT_OF_SIGHT),
+        ({}, GONE, 1_000_000, {"dead-letter-queue": "wrong", **OUT_OF_SIGHT}),
     ],
 )
 def test_queues(
@@ -282,7 +286,7 @@ def mapping(**changes: Any) -> dict[str, Any]:
 )
 def test_visibility(visible_seconds: int, window_seconds: int, expected: dict[str, str]) -> None:
     """Six time-outs of the function, and the batch window beyond them."""
-    slow = of_queue(kept(1), VisibilityTimeout=str(visible_seconds))
+    slow = of_queue(kept(300_000), VisibilityTimeout=str(visible_seconds))
     waiting = mapping(MaximumBatchingWindowInSeconds=window_seconds)
     assert of_function(**slow, **waiting) == expected
 
@@ -356,6 +360,9 @@ def test_every_wrong_setting_is_a_finding() -> None:
         ({"State": "DISABLED"}, {"rule-state": "wrong"}),
         ({"EventPattern": '{"source": ["nice"]}'}, {"detail-type": "wrong"}),
         ({"EventPattern": '{"detail-type": []}'}, {"detail-type": "wrong"}),
+        ({"EventPattern": '{"detail-type": [{"prefix": ""}]}'}, {"detail-type": "wrong"}),
+        ({"EventPattern": '{"detail": {"eventType": ["conversation.start"]}}'}, {}),
+        ({"EventPattern": None, "ScheduleExpression": "rate(1 day)"}, {}),
         ({"EventPattern": '{"detail-type": [{"prefix": "conversation."}]}'}, {}),
         ({"EventPattern": None}, {"detail-type": "wrong"}),
     ],
@@ -506,7 +513,35 @@ def test_names_in_arns(arn: str, name: str) -> None:
         ({}, {"source": ["a"]}, True),
         ({"source": ["a"]}, {"source": ["b"]}, False),
         ({"source": ["a", "b"]}, {"source": ["b"]}, True),
-        ({"source": [{"prefix": "a"}]}, {"source": ["b"]}, True),
+        ({"source": [{"prefix": "a"}]}, {"source": ["b"]}, False),
+        ({"source": [{"prefix": "a"}]}, {"source": ["ab"]}, True),
+        ({"source": [{"prefix": "a"}]}, {"source": [{"prefix": "ab"}]}, True),
+        ({"source": [{"prefix": "a"}]}, {"source": [{"prefix": "b"}]}, False),
+        ({"source": [{"suffix": "a"}]}, {"source": [{"suffix": "b"}]}, False),
+        ({"source": [{"suffix": "a"}]}, {"source": ["ba", 1]}, True),
+        ({"source": [{"prefix": {"equals-ignore-case": "A"}}]}, {"source": ["ab"]}, True),
+        ({"source": [{"equals-ignore-case": "A"}]}, {"source": ["a"]}, True),
+        ({"source": [{"equals-ignore-case": "A"}]}, {"source": ["b"]}, False),
+        ({"source": [{"wildcard": "a*c"}]}, {"source": ["abc"]}, True),
+        ({"source": [{"wildcard": "a?c"}]}, {"source": ["abc"]}, False),
+        ({"source": [{"wildcard": "a?[c]*"}]}, {"source": ["a?[c]d"]}, True),
+        ({"source": [{"anything-but": "a"}]}, {"source": ["a"]}, False),
+        ({"source": [{"anything-but": ["a", "b"]}]}, {"source": ["c"]}, True),
+        ({"source": [{"anything-but": {"prefix": "a"}}]}, {"source": ["ab"]}, False),
+        ({"source": [{"anything-but": "a"}]}, {"source": [{"anything-but": "b"}]}, True),
+        ({"n": [{"numeric": [">", 0, "<=", 5]}]}, {"n": [5]}, True),
+        ({"n": [{"numeric": [">", 0, "<=", 5]}]}, {"n": [6, "5"]}, False),
+        ({"n": [1]}, {"n": [True]}, False),
+        ({"n": [None]}, {"n": [None]}, True),
+        ({"n": [{"exists": False}]}, {"n": ["a"]}, False),
+        ({"n": [{"exists": False}]}, {"n": [{"prefix": "a"}]}, False),
+        ({"n": [{"exists": False}]}, {"n": [{"exists": False}]}, True),
+        ({"n": [{"exists": True}]}, {"n": ["a"]}, True),
+        ({"ip": [{"cidr": "10.0.0.0/8"}]}, {"ip": ["10.0.0.1"]}, True),
+        ({"resources": ["a"]}, {"resources": ["b"]}, True),
+        ({"detail": {"type": {"name": ["a"]}}}, {"detail": {"type": ["a"]}}, False),
+        ({"$or": [{"source": ["a"]}, {"source": ["b"]}]}, {"source": ["b"]}, True),
+        ({"$or": [{"source": ["a"]}, {"source": ["b"]}]}, {"source": ["c"]}, False),
         ({"detail": {"type": ["a"]}}, {"detail": {"type": ["b"]}}, False),
         ({"detail": {"type": ["a"]}}, {"detail": {"other": ["b"]}}, True),
     ],
@@ -516,7 +551,7 @@ def test_patterns_that_one_event_may_match(
     other: dict[str, Any],
     meets: bool,  # noqa: FBT001
 ) -> None:
-    """Two different values of one field cannot both be the event's; all else may."""
+    """What one matcher lets through and the other does not is no event of both."""
     assert overlap(one, other) is meets
     assert overlap(other, one) is meets
 
@@ -528,26 +563,67 @@ def test_patterns_that_one_event_may_match(
         ({"Effect": "Deny"}, False),
         ({"Principal": {"Service": "sns.amazonaws.com"}}, False),
         ({"Principal": {"Service": ["sns.amazonaws.com", "events.amazonaws.com"]}}, True),
+        ({"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}, False),
         ({"Action": "SQS:Send*"}, True),
         ({"Action": ["sqs:ReceiveMessage"]}, False),
+        ({"Action": None, "NotAction": "sqs:Delete*"}, True),
         ({"Resource": DEAD}, False),
+        ({"Resource": "arn:aws:sqs:*:*:event?"}, True),
+        ({"Resource": "arn:aws:sqs:*:*:[e]vents"}, False),
         ({"Condition": {"ArnEquals": {"aws:SourceArn": [FUNCTION, RULE]}}}, True),
         ({"Condition": {"ArnEquals": {"AWS:sourcearn": FUNCTION}}}, False),
+        ({"Condition": {"ArnNotEquals": {"aws:SourceArn": RULE}}}, False),
+        ({"Condition": {"StringEquals": {"aws:SourceArn": "arn:aws:events:*"}}}, False),
+        ({"Condition": {"StringLike": {"aws:SourceArn": "arn:aws:events:*"}}}, True),
+        ({"Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}}, True),
+        ({"Condition": {"StringEquals": {"aws:SourceAccount": "999999999999"}}}, False),
         ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, True),
+        ({"Condition": {"Null": {"aws:SourceArn": "false"}}}, True),
+        ({"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}, None),
+        ({"Condition": {"DateGreaterThan": {"aws:CurrentTime": "2100-01-01"}}}, None),
     ],
 )
-def test_policies_that_let_eventbridge_in(changes: dict[str, Any], let_in: bool) -> None:  # noqa: FBT001
+def test_policies_that_let_eventbridge_in(
+    changes: dict[str, Any],
+    let_in: bool | None,  # noqa: FBT001
+) -> None:
     """Who, what, which queue and for which rule, as policies spell them."""
     statement = {**LETTING_IN, "Resource": SQS, **changes}
-    assert lets_in(json.dumps({"Statement": statement}), SQS, RULE) is let_in
-    assert lets_in(json.dumps({"Statement": [{}, statement]}), SQS, RULE) is let_in
-    assert not lets_in(None, SQS, RULE)
+    assert lets_in(json.dumps({"Statement": statement}), SEND) is let_in
+    assert lets_in(json.dumps({"Statement": [{}, statement]}), SEND) is let_in
+    assert not lets_in(None, SEND)
+
+
+@pytest.mark.parametrize(
+    ("denied", "let_in"),
+    [
+        ({"Principal": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}, True),
+        ({"Principal": {"Service": "events.amazonaws.com"}}, False),
+        ({"Principal": "*", "Action": "sqs:Delete*"}, True),
+        ({"Principal": "*", "Condition": {"ArnNotLike": {"aws:SourceArn": f"{RULE}*"}}}, True),
+        ({"Principal": "*", "Condition": {"StringNotEquals": {"aws:SourceVpce": "v"}}}, None),
+        ({"Principal": None, "NotPrincipal": {"Service": "events.amazonaws.com"}}, True),
+    ],
+)
+def test_policies_that_keep_eventbridge_out(
+    denied: dict[str, Any],
+    let_in: bool | None,  # noqa: FBT001
+) -> None:
+    """A denial that is about the rule counts for more than what is allowed."""
+    allowing = {**LETTING_IN, "Resource": SQS}
+    statement = {"Effect": "Deny", "Action": "sqs:*", "Resource": "*", **denied}
+    assert lets_in(json.dumps({"Statement": [allowing, statement]}), SEND) is let_in
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({"KMSKeyArn": KEY}, {"key-permissions": "wrong"}),
+        ({"KMSKeyArn": "alias/aws/lambda"}, {}),
+        ({"State": "Failed", "StateReason": "no subnet"}, {"function-state": "wrong"}),
+        ({"Runtime": "nodejs22.x"}, {"runtime": "wrong"}),
+        ({"Runtime": "provided.al2023"}, {}),
+        ({"PackageType": "Image"}, {"runtime": "unknown"}),
         ({"Runtime": "python3.9"}, {"runtime": "wrong"}),
         ({"Runtime": "python3.13"}, {}),
         ({"LoggingConfig": {"LogFormat": "Text"}}, {"logs": "advice"}),
@@ -570,3 +646,33 @@ def test_the_runtime_logs_and_key_of_a_function(
     examination = Examination(account)
     examination.function("f")
     assert statuses(examination.findings) == expected
+
+
+def test_the_limits_of_several_mappings_add_up() -> None:
+    """Together they ask for more than is reserved, though each alone does not."""
+    (one,) = HEALTHY["list_event_source_mappings"]["EventSourceMappings"]
+    limited = {**one, "ScalingConfig": {"MaximumConcurrency": 5}}
+    two = {"EventSourceMappings": [limited, limited]}
+    for reserved, expected in ((9, {"concurrency": "wrong"}), (10, {})):
+        answers = {"get_function_concurrency": {"ReservedConcurrentExecutions": reserved}}
+        assert of_function(list_event_source_mappings=two, **answers) == expected
+
+
+def test_every_bus_is_asked() -> None:
+    """Rules on the second page of buses are found too."""
+    pages = {
+        None: {"EventBuses": [{"Name": "one"}], "NextToken": "more"},
+        "more": {"EventBuses": [{"Name": "two"}]},
+    }
+    asked: list[str] = []
+
+    def rules(parameters: Mapping[str, Any]) -> Any:
+        asked.append(parameters["EventBusName"])
+        return {"RuleNames": []}
+
+    found = of_function(
+        list_event_buses=lambda parameters: pages[parameters.get("NextToken")],
+        list_rule_names_by_target=rules,
+    )
+    assert set(asked) == {"one", "two"}
+    assert found == {"rules": "advice"}
