@@ -22,7 +22,7 @@ JUDGE := $(DYNAMODB_LOCAL) $(BROWSER)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick selftest soak campaign bench docs layer lint types pythons dynamodb-local browser clean
+.PHONY: help demo test quick selftest soak campaign bench docs local layer lint types pythons dynamodb-local browser clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -50,6 +50,9 @@ bench: $(VENV)/.bench $(DYNAMODB_LOCAL) ## ten minutes beside AWS Powertools and
 
 docs: $(VENV)/.ready $(MERMAID) ## guides and reference as a site: dist/docs/index.html
 	@$(BIN)/python -m tests.documents.site
+
+local: $(VENV)/.ready $(MINISTACK) ## the SAM template on a local AWS stand-in, with a consumer of yours: HANDLER=../handler.py
+	@$(BIN)/python -m examples.infrastructure.local $(HANDLER)
 
 layer: ## the library alone, as a Lambda layer without the SDK: dist/cxone_idem-layer.zip
 	@$(PYTHON) -m examples.infrastructure.layer

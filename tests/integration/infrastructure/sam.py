@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.support.documents import ROOT
+from examples.infrastructure.local import TEMPLATE, template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TEMPLATE = ROOT / "examples" / "sam" / "template.yaml"
-
-# Where `sam package` would have put code and layer; the transform wants to see a place.
-CODE = {"Bucket": "code", "Key": "consumer.zip"}
-LAYER = {"Bucket": "code", "Key": "layer.zip"}
-
 NOTHING = {"Ref": "AWS::NoValue"}
-
-
-def transformed() -> dict[str, Any]:
-    """Return the template as plain CloudFormation, its code at a place in S3."""
-    template = yaml_parse(TEMPLATE.read_text())
-    template["Resources"]["Consumer"]["Properties"]["CodeUri"] = dict(CODE)
-    template["Resources"]["Library"]["Properties"]["ContentUri"] = dict(LAYER)
-    plain: dict[str, Any] = transform(template, {}, SimpleNamespace(load=dict))
-    # Its id ends with a hash of what it is made from, and `Ref` follows it.
-    text = re.sub(r'"Library[0-9a-f]{10}"', '"Library"', json.dumps(plain))
-    return dict(json.loads(text))
 
 
 def stated() -> dict[str, Any]:
     """Return what the template says, by the name of each thing said."""
-    template = transformed()
-    resources = template["Resources"]
+    plain = template()
+    resources = plain["Resources"]
     assert {
         name: resource["Condition"]
         for name, resource in resources.items()
@@ -52,7 +33,7 @@ def stated() -> dict[str, Any]:
         **_consumer(properties),
         **_alarms(properties),
         **_dashboard(properties["Dashboard"]),
-        **_parameters(template),
+        **_parameters(plain),
     }
 
 
@@ -196,7 +177,7 @@ def _dashboard(dashboard: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parameters(template: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {
         f"parameter: {_snake(name)}": (
             said["Default"],
@@ -204,7 +185,7 @@ def _parameters(template: Mapping[str, Any]) -> dict[str, Any]:
             said.get("AllowedValues")
             or [said[limit] for limit in ("MinValue", "MaxValue") if limit in said],
         )
-        for name, said in template["Parameters"].items()
+        for name, said in plain["Parameters"].items()
     }
 
 
@@ -212,10 +193,10 @@ def _if_set(value: Mapping[str, Any]) -> Any:
     """Return what holds if a parameter is not left at its default, names for references."""
     condition, then, otherwise = value["Fn::If"]
     assert otherwise == NOTHING
-    template = yaml_parse(TEMPLATE.read_text())
-    ((negated,),) = template["Conditions"][condition].values()
+    raw = yaml_parse(TEMPLATE.read_text())
+    ((negated,),) = raw["Conditions"][condition].values()
     parameter, default = negated["Fn::Equals"]
-    assert default == template["Parameters"][parameter["Ref"]]["Default"]
+    assert default == raw["Parameters"][parameter["Ref"]]["Default"]
     assert parameter["Ref"] in json.dumps(then)
     if isinstance(then, list):
         return [_name(one) for one in then]

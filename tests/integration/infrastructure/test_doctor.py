@@ -16,8 +16,7 @@ pytestmark = pytest.mark.engine
 
 def test_the_doctor_finds_nothing_wrong(deployment: Deployment) -> None:
     """Neither with the template nor with the doctor's idea of one."""
-    # The stand-in ignores a template's TTL, and another test may have shortened the visibility.
-    deployment.set_ttl(on=True)
+    # Another test may have shortened it.
     deployment.set_visibility(200)
     said = run(
         ["doctor", "--queue", deployment.outputs["EventsQueue"], "--json"],

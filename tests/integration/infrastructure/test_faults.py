@@ -43,8 +43,6 @@ def stack() -> Iterator[Deployment]:
     """Return a fresh stack, all of it as the template says."""
     require("ministack")
     with deployed() as deployment:
-        # The stand-in's CloudFormation ignores a table's TTL.
-        deployment.set_ttl(on=True)
         yield deployment
 
 
