@@ -6,7 +6,7 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from cxone_idem.doctor.check import UnreadError
 from cxone_idem.stores.aws_client import new_client
@@ -30,7 +30,7 @@ class Account:
         """Return AWS's answer, all its pages, to a method of the service's client.
 
         Raises `UnreadError`, which names the missing permission, the absent thing, or AWS's error
-        message; and `ConfigError` if no region is set.
+        message; and `ConfigError` if the SDK's settings cannot be used.
         """
         if service not in self._clients:
             self._clients[service] = new_client(service, _CLIENT, self._session)
@@ -42,8 +42,10 @@ class Account:
         except ClientError as error:
             raise _refusal(service, error) from error
         except BotoCoreError as error:
-            reason = f"{service}: {error}"
-            raise UnreadError(reason, "check credentials, region and network") from error
+            is_name = isinstance(error, ParamValidationError)
+            fix = "check the name" if is_name else "check credentials, region and network"
+            reason = f"{service}: {' '.join(str(error).split())}"
+            raise UnreadError(reason, fix) from error
 
 
 def _refusal(service: str, error: ClientError) -> UnreadError:

@@ -11,7 +11,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
-from botocore.exceptions import InvalidRegionError, NoRegionError
+from botocore.exceptions import BotoCoreError, NoRegionError
 
 from cxone_idem.errors import ConfigError
 
@@ -27,6 +27,8 @@ _SDK_ATTEMPTS = 4
 _SDK_TIMEOUT_SECONDS = 60
 _SDK_PAUSE_SECONDS = 20
 
+_ENDPOINT = "AWS_ENDPOINT_URL"
+
 
 def new_client(service: str, config: ClientConfig, session: Any = None) -> Any:
     """Create a client of `session`; the SDK finds endpoint and credentials.
@@ -36,7 +38,8 @@ def new_client(service: str, config: ClientConfig, session: Any = None) -> Any:
     botocore's, as importing boto3 too would cost a cold start more than all of this library.
 
     The SDK reads `AWS_DEFAULT_REGION` and the profile; where neither names a region, `AWS_REGION`
-    does, as in the other SDKs of AWS. Raises `ConfigError` if there is no region.
+    does, as in the other SDKs of AWS. Raises `ConfigError` if there is no region, or if
+    a variable or file of the SDK's cannot be used.
     """
     boto3 = sys.modules.get("boto3")
     if session is not None or boto3 is None:
@@ -44,15 +47,28 @@ def new_client(service: str, config: ClientConfig, session: Any = None) -> Any:
     else:
         create = boto3.client
     try:
-        return create(service, config=config)
-    except NoRegionError:
-        region = os.environ.get("AWS_REGION")
-        if region:
+        try:
+            return create(service, config=config)
+        except NoRegionError:
+            region = os.environ.get("AWS_REGION")
+            if not region:
+                raise
             return create(service, region_name=region, config=config)
-        message = "no AWS region is set: set AWS_REGION (on Lambda it always is)"
-        raise ConfigError((message,)) from None
-    except InvalidRegionError as error:
-        raise ConfigError((str(error),)) from None
+    except NoRegionError:
+        mistake = "no AWS region is set: set AWS_REGION (on Lambda it always is)"
+    except BotoCoreError as error:  # a profile, a file or credentials: it names them
+        mistake = str(error)
+    except ValueError as error:
+        mistake = _endpoint_mistake(error)
+    raise ConfigError((mistake,))
+
+
+def _endpoint_mistake(error: ValueError) -> str:
+    endpoints = {name: url for name, url in os.environ.items() if name.startswith(_ENDPOINT)}
+    if not endpoints:
+        return f"the AWS SDK cannot use its settings ({error})"
+    named = ", ".join(f"{name} is {url!r}" for name, url in endpoints.items())
+    return f"{named}, which is no URL ({error}): begin it with https:// or http://"
 
 
 class ProcessClient:
