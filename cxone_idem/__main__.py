@@ -16,7 +16,8 @@ def main() -> None:
         if missing not in _EXTRA:
             raise
         sys.exit(
-            f"the command line needs {missing}: in a copy of the repository, pip install '.[cli]'"
+            f"the command line needs {missing}: pip install 'cxone_idem-….whl[cli]' of your wheel,"
+            " or in a copy of the repository pip install '.[cli]'"
         )
     cli(prog_name="cxone-idem")
 

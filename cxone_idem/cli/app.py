@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, fields
+import sys
 from importlib import import_module
+from io import UnsupportedOperation
 from typing import Any
 
 import click
 
-from cxone_idem.cli.output import Exit, print_status
-from cxone_idem.config import Config
+from cxone_idem.cli.output import Exit, give_up_output, open_streams, print_status
 from cxone_idem.errors import IdemError
-from cxone_idem.setting import variable
 
 COMMANDS = {
     "show": "records.show",
@@ -36,27 +35,17 @@ _READS = {
     "consume": "AWS_REGION, and all of CXONE_IDEM_*",
     "config": "all of CXONE_IDEM_*",
 }
+# Of click 8.2 and newer: the help, raised where nothing was asked for.
+_NOTHING_ASKED = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
 def epilog(command: str = "") -> str:
-    """Return what ends `--help`: the codes of `Exit`, a command's variables, or all settings."""
-    formatter = click.HelpFormatter()
-    if command == "config":
-        with formatter.section("Environment"):
-            formatter.write_dl([(variable(each.name), _meaning(each)) for each in fields(Config)])
-    elif command:
-        formatter.write_text(f"Environment: {_READS.get(command, _WHERE)} (cxone-idem config -h).")
-        formatter.write_text("Exit codes: cxone-idem -h.")
-    else:
-        with formatter.section("Exit codes"):
-            formatter.write_dl([(f"{code.value} {code.name}", code.meaning) for code in Exit])
-    # Click's mark of a paragraph that it must not wrap again.
-    return "\n\n".join(f"\b\n{part}" for part in formatter.getvalue().strip("\n").split("\n\n"))
-
-
-def _meaning(setting: Field[Any]) -> str:
-    default = f" [{setting.default}]" if setting.default != "" else ""
-    return f"{setting.metadata['meaning']}{default}"
+    """Return what ends `--help`: the codes of `Exit`, or the variables that a command reads."""
+    codes = "; ".join(f"{code.value} {code.name}: {code.meaning}" for code in Exit)
+    if not command:
+        return f"Exit codes: {codes}"
+    reads = _READS.get(command, _WHERE)
+    return f"Exit codes: cxone-idem -h. Environment: {reads} (cxone-idem config)"
 
 
 class _LazyGroup(click.Group):
@@ -71,21 +60,47 @@ class _LazyGroup(click.Group):
         command.epilog = epilog(cmd_name)
         return command
 
-    def invoke(self, ctx: click.Context) -> object:
-        code = Exit.REFUSED
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for each in args:
+            if each != each.encode(errors="replace").decode():
+                message = f"{each!r} is no text in UTF-8"
+                raise click.UsageError(message, ctx)
+        return super().parse_args(ctx, args)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command; it ends with one of `Exit`, and what is wrong is an error of one line."""
+        ends_process = options.get("standalone_mode", True)
+        options["standalone_mode"] = False
+        open_streams()
         try:
-            code = super().invoke(ctx) or Exit.OK
-        except IdemError as error:
-            absent = str(getattr(error, "code", None)).endswith(_ABSENT)
-            code = Exit.NOT_FOUND if absent else Exit.FAILED
-            print_status("error: " + " ".join(str(error).split()))
-        except click.UsageError as error:
-            code = Exit.USAGE
-            how = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-            print_status(f"error: {' '.join(error.format_message().split())}{how}")
-        except click.Abort:  # the answer to a question was no, or there was nobody to answer
-            print_status("not done: the answer was no")
-        ctx.exit(code)
+            code = super().main(*args, **options) or Exit.OK
+        except (IdemError, click.UsageError, click.Abort, OSError) as error:
+            code = _tell(error)
+        if ends_process:
+            sys.exit(code)
+        return code
+
+
+def _tell(error: Exception) -> Exit:
+    """Print an error as one line; return the exit code."""
+    if isinstance(error, IdemError):
+        absent = str(getattr(error, "code", None)).endswith(_ABSENT)
+        print_status(f"error: {' '.join(str(error).split())}")
+        return Exit.NOT_FOUND if absent else Exit.FAILED
+    if isinstance(error, _NOTHING_ASKED):
+        error.show()
+        return Exit.USAGE
+    if isinstance(error, click.UsageError):
+        how = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        print_status(f"error: {' '.join(error.format_message().split())}{how}")
+        return Exit.USAGE
+    if isinstance(error, click.Abort):  # the answer to a question was no, or nobody was there
+        print_status("not done: the answer was no")
+        return Exit.REFUSED
+    why = "stdin is closed" if isinstance(error, UnsupportedOperation) else error
+    print_status(f"error: input or output failed: {why}")
+    give_up_output()
+    return Exit.FAILED
 
 
 @click.group(
@@ -93,7 +108,4 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(package_name="cxone-idem")
 def cli() -> None:
-    """Look at the claims of cxone_idem, and at the pipeline around them.
-
-    Settings come from the CXONE_IDEM_* variables, region and credentials from the AWS SDK's own.
-    """
+    """Look at the claims of cxone_idem, and at the pipeline around them."""

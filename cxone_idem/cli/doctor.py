@@ -9,8 +9,10 @@ from dataclasses import asdict, replace
 
 import click
 
+from cxone_idem.cli.options import NAME, in_region
 from cxone_idem.cli.output import (
     Exit,
+    counted,
     json_option,
     on_terminal,
     print_result,
@@ -28,11 +30,18 @@ _COLOURS = {Status.WRONG: "red", Status.ADVICE: "yellow", Status.UNKNOWN: "magen
 
 
 @click.command("doctor")
-@click.option("--function", "functions", multiple=True, help="A function, by name or ARN.")
-@click.option("--queue", "queues", multiple=True, help="A queue, by name, URL or ARN.")
-@click.option("--table", "tables", multiple=True, help="A table, by name; its key is as set here.")
-@click.option("--rule", "rules", multiple=True, help="A rule, by name, or by its bus and /name.")
+@click.option(
+    "--function", "functions", type=NAME, multiple=True, help="A function, by name or ARN."
+)
+@click.option("--queue", "queues", type=NAME, multiple=True, help="A queue, by name, URL or ARN.")
+@click.option(
+    "--table", "tables", type=NAME, multiple=True, help="A table, by name; its key is as set here."
+)
+@click.option(
+    "--rule", "rules", type=NAME, multiple=True, help="A rule, by name, or by its bus and /name."
+)
 @json_option
+@in_region
 def examine(
     *,
     functions: Sequence[str],
@@ -41,11 +50,11 @@ def examine(
     rules: Sequence[str],
     as_json: bool,
 ) -> Exit:
-    """Read a deployed pipeline; report what is wrong, why it matters, and the fix.
+    """Report what is wrong with a deployed pipeline, and the fix.
 
     From a function it finds table, queues, rules and role; from a queue or a rule the functions
     behind it. It only reads. Prints what is not as it should be; with --json all that it looked
-    at. Ends with FOUND if anything is wrong, else with UNSURE if a check could not be made.
+    at. Exit code 5 (FOUND) if anything is wrong, else 6 (UNSURE) if a check could not be made.
     """
     if not (functions or queues or tables or rules):
         message = "say where to start: --function, --queue, --table or --rule"
@@ -78,7 +87,7 @@ def _report(findings: Sequence[Finding], *, as_json: bool) -> Exit:
             _print_paragraph(fault)
     count = Counter(finding.status for finding in findings)
     counts = ", ".join(f"{count[status]} {status.value}" for status in Status)
-    print_status(f"{len(findings)} checks: {counts}")
+    print_status(f"{counted(len(findings), 'check')}: {counts}")
     if count[Status.WRONG]:
         return Exit.FOUND
     return Exit.UNSURE if count[Status.UNKNOWN] else Exit.OK

@@ -15,13 +15,16 @@ decode_option = click.option(
     "--decode",
     metavar="MODULE:FUNCTION",
     callback=lambda _, option, name: name and imported(name, option.opts[0]),
-    help="Finds an event in a record: cxone_idem.sns:decode.",
+    help="Finds an event: cxone_idem.sns:decode.",
 )
 
 
 def imported(name: str, option: str) -> Any:
     """Return the function that an option names; raise `click.BadParameter` if it is none."""
-    module, _, function = name.partition(":")
+    module, colon, function = name.partition(":")
+    if not (module and colon and function):
+        message = f"{name!r} is no function: expected MODULE:FUNCTION"
+        raise click.BadParameter(message, param_hint=option)
     # The console script, unlike `python -m`, does not look in the directory it is started from.
     if "" not in sys.path:
         sys.path.insert(0, "")

@@ -5,62 +5,95 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import wraps
 from typing import Any
 
 import click
 
 from cxone_idem.cli.output import Exit, print_status
-from cxone_idem.config import NO_NAMESPACE
+from cxone_idem.config import NO_NAMESPACE, Config
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.check import UnreadError
 from cxone_idem.doctor.function import read_function
 from cxone_idem.setting import variable
 
-# Of a function's settings, those that say where its records are and how an event finds its own.
-_WHERE = ("table", "namespace", "partition_key", "ttl_attribute", "key")
-_OPTIONS = (
-    click.option("--region", metavar="NAME", help="The AWS region [AWS_REGION]."),
-    click.option("--function", metavar="NAME", help="Take table, namespace and key from it."),
-    click.option("--namespace", metavar="NAME", help="Whose keys [CXONE_IDEM_NAMESPACE]."),
-    click.option("--table", metavar="NAME", help="The records [CXONE_IDEM_TABLE]."),
+
+def name(value: str) -> str:
+    """Return the name of something; blank, as an unset shell variable is, it is none."""
+    if not value.strip():
+        message = "it is blank, expected a name"
+        raise click.BadParameter(message)
+    return value
+
+
+NAME = click.types.FuncParamType(name)
+_REGION = click.option("--region", type=NAME, help="The AWS region [AWS_REGION].")
+_RECORDS = (
+    click.option("--function", type=NAME, help="Take all settings from this Lambda function."),
+    click.option("--namespace", type=NAME, help="Whose keys [CXONE_IDEM_NAMESPACE]."),
+    click.option("--table", type=NAME, help="The table of records [CXONE_IDEM_TABLE]."),
 )
+
+
+def in_region(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a command run in the region that its option names."""
+
+    @wraps(command)
+    def run(*, region: str | None, **arguments: Any) -> Any:
+        with _environment(dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), region)):
+            return command(**arguments)
+
+    return _REGION(run)
 
 
 def on_records(command: Callable[..., Any]) -> Callable[..., Any]:
     """Have a command run with the table, namespace and region that its options name."""
 
     @wraps(command)
-    def run(*, region: str | None, function: str | None, **arguments: Any) -> Any:
-        options = {variable(name): arguments.pop(name) for name in ("table", "namespace")}
-        with _environment(dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), region)):
-            found = _settings_of(function) if function else {}
-            with _environment(found), _environment(options):
-                return command(**arguments)
+    def run(*, function: str | None, **arguments: Any) -> Any:
+        options = {variable(one): arguments.pop(one) for one in ("table", "namespace")}
+        found = _settings_of(function) if function else {}
+        with _environment(found), _environment(options):
+            return command(**arguments)
 
-    for option in _OPTIONS:
-        run = option(run)
-    return run
+    wrapped = in_region(run)
+    for option in _RECORDS:
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def mention_no_namespace() -> None:
+    """Say that keys are looked for as they are, unless somebody has said that they shall be."""
+    if (
+        not os.environ.get(variable("namespace"), "").strip()
+        and not Config.from_environ().namespace
+    ):
+        hint = "no namespace is set, and a Lambda function's keys have its name before them"
+        print_status(f"{hint}: set {variable('namespace')} to it, or to {NO_NAMESPACE!r}")
 
 
 def _settings_of(function: str) -> dict[str, str]:
-    """Return the variables of a deployed function that say where its records are."""
+    """Return the variables of a deployed function's settings; an empty one is the default."""
     try:
         config = read_function(Account(), function).config
     except UnreadError as unread:
-        print_status(f"error: function {function}: {unread}")
+        why = f"function {function!r}: {unread}"
+        if unread.absent:
+            why = f"there is no function {function!r} in this account and region"
+        print_status(f"error: {why}")
         code = Exit.NOT_FOUND if unread.absent else Exit.FAILED
         raise click.exceptions.Exit(code) from unread
-    values = {variable(name): str(getattr(config, name)) for name in _WHERE}
+    values = {variable(one.name): str(getattr(config, one.name)) for one in fields(Config)}
     namespace = variable("namespace")
     return {**values, namespace: values[namespace] or NO_NAMESPACE}
 
 
 @contextmanager
 def _environment(changes: dict[str, Any]) -> Iterator[None]:
-    """Set those variables that have a value, as long as the block runs."""
+    """Set those variables that are given, as long as the block runs."""
     before = dict(os.environ)
-    os.environ.update({name: value for name, value in changes.items() if value})
+    os.environ.update({name: value for name, value in changes.items() if value is not None})
     try:
         yield
     finally:

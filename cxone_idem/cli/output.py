@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from enum import IntEnum
+from io import TextIOWrapper
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -48,30 +51,58 @@ class Exit(IntEnum):
         return member
 
     OK = 0, "done, and nothing is wrong"
-    FAILED = 1, "AWS, the store or the input did not let the command do its work; stderr says why"
-    USAGE = 2, "the command was called wrongly"
-    NOT_FOUND = 3, "there is no record of the key, or no such thing in the account"
-    REFUSED = 4, "it would not be safe, or the answer was no: nothing was changed"
-    FOUND = 5, "the command works as it should, and has found something wrong"
-    UNSURE = 6, "nothing was found wrong, but not all of it could be looked at"
+    FAILED = 1, "AWS, input or output failed"
+    USAGE = 2, "called wrongly"
+    NOT_FOUND = 3, "no such record, or no such thing in the account"
+    REFUSED = 4, "not safe, or the answer was no"
+    FOUND = 5, "something is wrong"
+    UNSURE = 6, "not all could be looked at"
+
+
+def open_streams() -> None:
+    """Have output escape what its encoding lacks, and reading from a closed stdin fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 -- as long as the process
+
+
+def give_up_output() -> None:
+    """Drop what stdout has not taken: the interpreter would fail once more at its end."""
+    with suppress(OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def on_terminal() -> bool:
     """Return True if people look at stdout, False if it is a program or a file."""
+    if sys.stdout is None:
+        closed = "stdout is closed"
+        raise OSError(closed)
     return sys.stdout.isatty()
+
+
+def writes_unicode() -> bool:
+    """Return False if stdout's encoding has no characters but those of one language."""
+    return "utf" in (sys.stdout.encoding or "utf-8").lower()
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number of things: `1 check`, `2 checks`."""
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
 
 
 def progress(items: Iterable[T], what: str) -> Iterable[T]:
     """Return items, with a bar on stderr while they come if a person looks at it."""
     shown = Console(stderr=True)
-    off = not sys.stderr.isatty()
+    off = sys.stderr is None or not sys.stderr.isatty()
     return track(items, what, console=shown, transient=True, disable=off)
 
 
 def print_json(data: Any) -> None:
     """Print `data` as JSON: indented on a terminal, else on one line."""
     indent = 2 if on_terminal() else None
-    click.echo(json.dumps(data, indent=indent, ensure_ascii=False))
+    click.echo(json.dumps(data, indent=indent, ensure_ascii=not writes_unicode()))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -80,11 +111,19 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         for row in (columns, *rows):
             click.echo("\t".join(legible(" ".join(cell.split())) for cell in row))
         return
-    table = Table(*columns)
-    for row in rows:
+    table, listed = Table(*columns), [[legible(cell) for cell in row] for row in rows]
+    for row in listed:
         # A plain string's [brackets] would be read as markup.
-        table.add_row(*(Text(legible(cell)) for cell in row))
-    Console().print(table)
+        table.add_row(*map(Text, row))
+    console = Console()
+    if console.measure(table).minimum < console.width:
+        console.print(table)
+        return
+    # A word that a column cuts, such as a key, could not be pasted.
+    two = len(columns) == 2  # noqa: PLR2004 -- names and values already
+    width = max(map(len, (row[0] for row in listed) if two else columns))
+    for pairs in [listed] if two else [zip(columns, row, strict=True) for row in listed]:
+        click.echo("".join(f"{name:{width}}  {cell}\n" for name, cell in pairs))
 
 
 def print_result(
@@ -99,7 +138,9 @@ def print_result(
 
 def print_status(message: str) -> None:
     """Print a message to stderr, apart from the data."""
-    click.echo(message, err=True)
+    # Where even that fails, nobody listens.
+    with suppress(OSError):
+        click.echo(message, err=True)
 
 
 def refuse(reason: str) -> NoReturn:
@@ -148,7 +189,7 @@ def origin(delivery: Origin) -> str:
     if "sent_at_ms" in known:
         known["sent_at_ms"] = format_time(known["sent_at_ms"])
     texts = (f"{_ORIGIN[name]} {shortened(str(value))}" for name, value in known.items())
-    return ", ".join(texts) or "not recorded"
+    return ", ".join(texts) or "a delivery that was not recorded"
 
 
 def duration(milliseconds: int) -> str:

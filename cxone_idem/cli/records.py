@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import click
 
-from cxone_idem.cli.options import on_records
+from cxone_idem.cli.options import mention_no_namespace, on_records
 from cxone_idem.cli.output import (
     Exit,
     describe,
@@ -22,12 +22,13 @@ from cxone_idem.cli.output import (
 )
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator
-from cxone_idem.errors import ClaimLostError, InProgressError
+from cxone_idem.errors import ClaimLostError, InProgressError, KeyMissingError, StoreError
 from cxone_idem.events.key import checked_key
 from cxone_idem.protocol.decisions import is_lease_over, is_past_retention
 from cxone_idem.record import Record, State, partition_key
 from cxone_idem.setting import variable
 from cxone_idem.stores.dynamodb_admin import RecordReader
+from cxone_idem.stores.dynamodb_item import ForeignItemError
 from cxone_idem.text import quoted
 
 _FREE = "it is free already: its next delivery does the work"
@@ -38,7 +39,7 @@ _FREE = "it is free already: its next delivery does the work"
 @json_option
 @on_records
 def show(keys: tuple[str, ...], *, as_json: bool) -> int:
-    """Show the record of each KEY: its state, whose delivery has it, and until when.
+    """Show the record of each KEY: its state, owner and lease.
 
     KEY is what CXONE_IDEM_KEY finds in the event; the namespace is put before it. Reads the table
     (dynamodb:GetItem) and changes nothing. JSON is one object a key.
@@ -67,8 +68,9 @@ def _show(key: str, *, as_json: bool) -> Exit:
 def release(key: str, *, yes: bool) -> None:
     """Release KEY, so that its next delivery does the work.
 
-    After a question, or with --yes, if its lease is over. While it runs, the work could be done
-    twice: then only a person can release it, by typing the key. What is done is never released.
+    It asks first; --yes skips that if the lease is over. While the lease runs, the work could be
+    done twice: then only a person can release it, by typing the key. What is done is never
+    released.
     """
     deduplicator = _deduplicator()
     record, now_ms = _load(key)
@@ -91,7 +93,7 @@ def release(key: str, *, yes: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @on_records
 def redo(keys: tuple[str, ...], *, yes: bool) -> int:
-    """Make each KEY that is done free to claim, after a question, so that its event can run again.
+    """Free each KEY that is done, so that its event can run again. Asks first.
 
     Then send or redrive the event, once no process remembers the key as done:
     CXONE_IDEM_REMEMBER_SECONDS after this. A key that a worker has is refused.
@@ -101,13 +103,18 @@ def redo(keys: tuple[str, ...], *, yes: bool) -> int:
 
 
 def _of_each(keys: Iterable[str], run: Callable[[str], int]) -> int:
-    """Run for each key, also after one that was refused; return the highest exit code."""
+    """Run for each key, also after one that cannot be; return the highest exit code."""
     codes: list[int] = []
     for key in keys:
         try:
             codes.append(run(key))
         except click.exceptions.Exit as ended:
             codes.append(ended.exit_code)
+        except (KeyMissingError, StoreError) as error:
+            if isinstance(error, StoreError) and not isinstance(error.__cause__, ForeignItemError):
+                raise
+            print_status(f"error: {error}")
+            codes.append(Exit.FAILED)
     return max(codes)
 
 
@@ -123,9 +130,7 @@ def _load(key: str) -> tuple[Record, int]:
     record, date_seconds = RecordReader(config).get(name)
     if record is None:
         print_status(f"no record at {quoted(name)} in table {config.table!r}")
-        if not config.namespace:
-            hint = "no namespace is set, and a Lambda function's keys have its name before them"
-            print_status(f"{hint}: set CXONE_IDEM_NAMESPACE to it")
+        mention_no_namespace()
         raise click.exceptions.Exit(Exit.NOT_FOUND)
     return record, int((time.time() if date_seconds is None else date_seconds) * 1000)
 

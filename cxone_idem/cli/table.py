@@ -14,7 +14,7 @@ from cxone_idem.stores.dynamodb_admin import TableAdmin
 @click.option("--yes", is_flag=True, help="Do not ask before TTL is switched on for an old table.")
 @on_records
 def create_table(*, yes: bool) -> None:
-    """Create the table that CXONE_IDEM_TABLE names, and wait until it can be used.
+    """Create the table for the records, and wait for it.
 
     On-demand, with one text partition key, TTL on, and deletion protection on. A table that is
     right already is left as it is; one with another key or another TTL attribute is refused.

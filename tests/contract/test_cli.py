@@ -199,7 +199,7 @@ def record(**changes: Any) -> Record:
         ({"expires_at": None}, "retention", "no end"),
         ({"expires_at": 10**13}, "retention", "until 10000000000000000 ms, past the year 9999"),
         ({"state": State.DONE, "version": NO_VERSION}, "version", "none: written before"),
-        ({"origin": Origin()}, "claimed for", "not recorded"),
+        ({"origin": Origin()}, "claimed for", "a delivery that was not recorded"),
         (
             {"origin": Origin("e", "m", 2, NOW_MS, "replay", "request")},
             "claimed for",
@@ -451,6 +451,27 @@ def test_a_table_is_drawn_on_a_terminal_alone(
     assert "[bold]a key[/bold]" in drawn
 
 
+def test_a_word_too_long_for_a_table_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut, a key could not be pasted into another command."""
+    terminal, key = Terminal(), "k" * 90
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
+    print_table(("message", "key", "reason"), [("m", key, "done")])
+    print_table(("what", "value"), [("record", key)])
+    drawn = terminal.getvalue()
+    assert f"key      {key}\nreason   done\n\n" in drawn
+    assert f"record  {key}\n" in drawn
+
+
+def test_an_encoding_without_a_character_escapes_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In JSON as JSON has it."""
+    monkeypatch.setattr("cxone_idem.cli.output.writes_unicode", lambda: False)
+    print_json({"key": "ö"})
+    assert capsys.readouterr().out == '{"key": "\\u00f6"}\n'
+
+
 def test_json_is_one_line_but_for_people(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -466,35 +487,48 @@ def test_json_is_one_line_but_for_people(
 # -- the group
 
 
-def test_help_names_every_setting_and_exit_code() -> None:
+def test_it_names_every_setting_and_exit_code() -> None:
     """They are made from `Config` and `Exit`, so that they cannot drift."""
-    flat = " ".join(run(["config", "--help"]).out.split())
+    listed = run(["config"]).out
     for setting in fields(Config):
-        assert variable(setting.name) in flat
-        assert " ".join(setting.metadata["meaning"].split()) in flat
+        assert f"\n{variable(setting.name)}\t" in listed
+        assert f"\t{setting.metadata['meaning']}\n" in listed
     flat = " ".join(run(["--help"]).out.split())
     for code in Exit:
-        assert f"{code.value} {code.name}" in flat
-        assert code.meaning in flat
+        assert f"{code.value} {code.name}: {code.meaning}" in flat
 
 
-@pytest.mark.parametrize("name", sorted({*COMMANDS} - {"config"}))
-def test_help_of_a_command_fits_a_screen(name: str) -> None:
-    """24 lines of 80 columns, with the variables that it reads."""
-    lines = run([name, "--help"]).out.splitlines()
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_a_screen(name: str) -> None:
+    """24 lines of 80 columns: of each command the variables that it reads, of all a sentence."""
+    said = run([*name.split(), "--help"])
+    lines = said.out.splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
-    assert any("Environment: " in line for line in lines)
+    assert ("Environment: " in said.out) == bool(name)
+    assert "..." not in said.out.removesuffix("KEY...").replace("KEY...", "").replace(
+        "ARGS]...", ""
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["show", "release", "redo", "dead-letters", "create-table", "selftest"]
+    "name", ["show", "release", "redo", "dead-letters", "create-table", "selftest", "consume"]
 )
 def test_commands_that_look_at_records_say_where(name: str) -> None:
     """By the same four options."""
     text = run([name, "--help"]).out
     for option in ("--table", "--namespace", "--region", "--function"):
         assert option in text
+    assert "--region" in run(["doctor", "--help"]).out
+
+
+@pytest.mark.parametrize("option", ["--table", "--namespace", "--region", "--function"])
+def test_a_blank_name_is_wrong_usage(option: str) -> None:
+    """A shell's unset variable does not choose the default table."""
+    said = run(["show", "k", option, " "])
+    assert said.exit is Exit.USAGE
+    assert "it is blank, expected a name" in said.err
+    assert run(["doctor", "--queue", ""]).exit is Exit.USAGE
 
 
 def test_options_go_before_variables(items: Any, call: Callable[..., Said]) -> None:
@@ -513,8 +547,11 @@ def test_show_takes_several_keys(items: Any, call: Callable[..., Said]) -> None:
     """One object a line; a key without a record does not keep the others back."""
     for key in ("a", "b"):
         assert deduplicator(items).claim(key)
-    said = call("show", "a", "absent", "b", "--json")
+    items.put_raw({"id": {"S": "foreign"}, "version": {"S": "1.0"}})
+    said = call("show", "a", "absent", "", "foreign", "b", "--json")
     assert said.exit is Exit.NOT_FOUND
+    assert "the key is blank" in said.err
+    assert "was not written by this library" in said.err
     assert [json.loads(line)["partition_key"] for line in said.out.splitlines()] == ["a", "b"]
     assert "no record at 'absent'" in said.err
 
@@ -526,7 +563,14 @@ def test_a_missing_table_has_its_exit_code(call: Callable[..., Said]) -> None:
 
 def test_an_error_is_one_line() -> None:
     """Wrong usage too."""
-    for arguments in (["show"], ["nothing"], ["show", "k", "--tabel", "t"], ["duplicates", "none"]):
+    for arguments in (
+        ["show"],
+        ["nothing"],
+        ["--nothing"],
+        ["show", "k", "--tabel", "t"],
+        ["duplicates", "none"],
+        ["doctor", "--function", "\udcff"],
+    ):
         said = run(arguments)
         assert said.exit is Exit.USAGE
         assert said.err.startswith("error: ")
@@ -567,7 +611,7 @@ def test_it_runs_as_a_module() -> None:
     """Data on stdout with no colours and no frame, words on stderr, a code for the shell."""
     done = module("config", CXONE_IDEM_LEASE="9")
     assert done.returncode == Exit.FOUND
-    assert "CXONE_IDEM_TABLE\tcxone-idem\tdefault\n" in done.stdout
+    assert "CXONE_IDEM_TABLE\tcxone-idem\tdefault\tDynamoDB table" in done.stdout
     assert "\x1b" not in done.stdout
     assert "CXONE_IDEM_LEASE is not a setting" in done.stderr
 
@@ -584,8 +628,54 @@ main()
     done = module(code=code)
     assert done.returncode == 1
     assert done.stderr == (
-        f"the command line needs {missing}: in a copy of the repository, pip install '.[cli]'\n"
+        f"the command line needs {missing}: pip install 'cxone_idem-….whl[cli]' of your wheel,"
+        " or in a copy of the repository pip install '.[cli]'\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"AWS_PROFILE": "nope"}, "profile (nope)"),
+        ({"AWS_CONFIG_FILE": __file__}, "Unable to parse config file"),
+        ({"AWS_ENDPOINT_URL": "127.0.0.1:9"}, "AWS_ENDPOINT_URL is '127.0.0.1:9', which is no URL"),
+        ({"AWS_ENDPOINT_URL_DYNAMODB": "http://[::1"}, "begin it with https:// or http://"),
+        ({"AWS_DEFAULTS_MODE": "x"}, "invalid defaults mode: x"),
+    ],
+)
+def test_what_the_sdk_cannot_use_is_an_error_of_one_line(
+    environ: dict[str, str], words: str
+) -> None:
+    """A profile, a file, an endpoint: each is named."""
+    done = module("show", "k", **environ)
+    assert done.returncode == Exit.FAILED
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("config > /dev/full", "No space left"),
+        ("config --json > /dev/full", "No space left"),
+        ("--help > /dev/full", "No space left"),
+        ("config >&-", "stdout is closed"),
+        ("duplicates <&-", "stdin is closed"),
+    ],
+)
+def test_streams_that_fail_are_an_error_of_one_line(command: str, words: str) -> None:
+    """A full disk, a closed stream: nothing is taken for done."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{sys.executable} -m cxone_idem {command}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == Exit.FAILED
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
 
 
 def test_a_lambda_function_carries_none_of_it() -> None:

@@ -710,7 +710,7 @@ def test_a_function_says_where_its_records_are(
     assert "other#k" in elsewhere.err
     said = run(["show", "k", "--function", "not-there"])
     assert said.exit is Exit.NOT_FOUND
-    assert "function not-there: there is none" in said.err
+    assert "there is no function 'not-there' in this account and region" in said.err
 
 
 def test_on_a_terminal_each_finding_is_a_paragraph(

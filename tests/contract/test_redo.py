@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cxone_idem import Config, Deduplicator, Origin
 from cxone_idem.cli.output import Exit
+from cxone_idem.doctor.check import Facts
 from cxone_idem.stores.dynamodb_admin import RecordReader
 from tests.support.command import Said, run
 
@@ -133,3 +135,26 @@ def test_the_namespace_is_put_before_the_key(items: Any, call: Callable[..., Sai
     assert call("k", "--yes").exit is Exit.NOT_FOUND
     assert call("k", "--yes", CXONE_IDEM_NAMESPACE="mine").exit is Exit.OK
     assert Deduplicator(items.store(), config).claim("k")
+
+
+def test_a_functions_settings_go_before_the_operators(
+    items: Any, call: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them: its processes remember the key, and its retention is that of the record."""
+    do(items, "k")
+    config = Config(table=items.name, remember_seconds=600, retention_seconds=7200)
+    monkeypatch.setattr("cxone_idem.cli.options.read_function", lambda *_: Facts(config=config))
+    mine = {"CXONE_IDEM_REMEMBER_SECONDS": "1", "CXONE_IDEM_RETENTION_SECONDS": "60"}
+    said = call("k", "--yes", "--function", "f", **mine, CXONE_IDEM_METRICS="mine")
+    assert said.exit is Exit.OK
+    assert "up to 10 min more" in said.err
+    assert "for EventBridge event event-k" in said.err
+    assert int(items.item("k")["expires_at"]["N"]) > time.time() + 3600
+
+
+def test_a_delivery_that_was_not_recorded_is_said_so(items: Any, call: Callable[..., Said]) -> None:
+    """In whole words."""
+    claim = deduplicator(items).claim("k")
+    assert claim
+    claim.complete()
+    assert "for a delivery that was not recorded;" in call("k", "--yes").err
