@@ -20,6 +20,10 @@ _TIME = re.compile(
 )
 # What the AWS CLI prints of no log lines.
 _NOTHING = {"", "[]", "None"}
+_OPENING = {"{", "["}
+_ROW = {"field", "value"}
+# Of epoch seconds, milliseconds and nanoseconds alike: the year 5138.
+_SECONDS_MAX, _MS_MAX, _NANOSECONDS_MAX = 10**11, 10**14, 10**20
 _COUNTED = {
     MessageStatus.ALREADY_DONE.value,
     MessageStatus.SAME_BATCH.value,
@@ -51,23 +55,37 @@ class LogReader:
         self.records = 0
         self.waiting = 0
         """Deliveries that found their key in progress: each comes back, and is counted then."""
-        self._failed: set[str] = set()
+        self.objects = 0
+        """JSON objects of any kind."""
+        self.skipped = 0
+        """Lines that are JSON, but not as this library writes them."""
+        self.mismatches: dict[str, Duplicate] = {}
+        """Messages of other content than their key's, by their id: they are no duplicates."""
         self._events: dict[str, Record] = {}
 
     def read(self, lines: Iterable[str]) -> None:
         """Read the lines of a log, of an export of a log, or of an export of the table."""
-        for line in lines:
+        for line in _without_layout(lines):
             self.lines += line.strip() not in _NOTHING
-            self._read_value(line, None)
+            try:
+                self._read_value(line, None)
+            except RecursionError:
+                self.skipped += 1
 
     def _read_value(self, value: Any, at_ms: int | None) -> None:
         if isinstance(value, str):
             for inner in _json_in(value):
                 self._read_value(inner, at_ms)
-            return
-        if not isinstance(value, dict):
-            return
-        at_ms = _time_ms(value.get("timestamp", value.get("@timestamp"))) or at_ms
+        elif isinstance(value, list):
+            for inner in [_row(value)] if _is_row(value) else value:
+                self._read_value(inner, at_ms)
+        elif isinstance(value, dict):
+            self.objects += 1
+            self._read_object(value, at_ms)
+
+    def _read_object(self, value: dict[str, Any], at_ms: int | None) -> None:
+        written = _time_ms(value.get("timestamp", value.get("@timestamp")))
+        at_ms = at_ms if written is None else written
         if isinstance(value.get(FIELD), dict):
             self._read_log_line(value[FIELD], at_ms)
             return
@@ -75,26 +93,33 @@ class LogReader:
         if isinstance(item, dict) and isinstance(item.get(self._layout.partition_key), dict):
             self._read_item(item)
             return
-        # Where CloudWatch's own exports put the text of a log line.
-        for text in (value.get("message"), value.get("@message")):
-            if isinstance(text, str):
-                self._read_value(text, at_ms)
+        # Where CloudWatch puts the text of a log line, and where the AWS CLI puts lists.
+        for name in ("message", "@message"):
+            if isinstance(value.get(name), str):
+                self._read_value(value[name], at_ms)
+        for name in ("events", "results", "Items"):
+            if isinstance(value.get(name), list):
+                self._read_value(value[name], at_ms)
 
     def _read_log_line(self, fields: dict[str, Any], at_ms: int | None) -> None:
+        status, name = fields.get("status"), fields.get("cause", "")
+        if not (isinstance(name, str) and isinstance(fields.get("status", ""), str)):
+            self.skipped += 1
+            return
         self.log_lines += 1
-        status, cause = fields.get("status"), _CAUSES.get(fields.get("cause", ""))
         self.waiting += status == MessageStatus.IN_PROGRESS.value
+        cause = _CAUSES.get(name)
         if cause is None or status not in _COUNTED:
             return
-        if cause is Cause.NOT_A_DUPLICATE:
-            # It fails as often as its queue lets it come back, and is one event all the same.
-            message_id = str(fields.get("message_id"))
-            if message_id in self._failed:
-                return
-            self._failed.add(message_id)
         known = {name: value for name, value in fields.items() if name not in {"status", "cause"}}
-        at_ms = at_ms or _time_ms(fields.get("sent_at_ms"))
-        self.duplicates.append(Duplicate(at_ms, cause, str(fields.get("key")), known))
+        if at_ms is None:
+            at_ms = _sent_ms(fields.get("sent_at_ms"))
+        found = Duplicate(at_ms, cause, str(fields.get("key")), known)
+        if cause.is_duplicate:
+            self.duplicates.append(found)
+        else:
+            # It fails as often as its queue lets it come back, and is one event all the same.
+            self.mismatches.setdefault(str(fields.get("message_id")), found)
 
     def _read_item(self, item: dict[str, Any]) -> None:
         try:
@@ -114,33 +139,77 @@ class LogReader:
             cause = Cause.SQS_REDELIVERED
         else:
             return
-        self.duplicates.append(Duplicate(record.claimed_at_ms, cause, key, known))
+        self.duplicates.append(Duplicate(_sent_ms(record.claimed_at_ms), cause, key, known))
 
 
 def _json_in(text: str) -> Iterator[Any]:
     """Yield each JSON object in a line: after a prefix, one after another, or quoted in a list."""
     text = text.strip().rstrip(",")
-    position = 0 if text.startswith('"') else text.find("{")
+    position = 0 if text.startswith(('"', "[")) else text.find("{")
     while position >= 0:
         try:
             value, position = json.JSONDecoder().raw_decode(text, position)
         except (ValueError, RecursionError):
-            return
-        yield value
+            if text[position] != "[":
+                return
+        else:
+            yield value
         position = text.find("{", position)
 
 
+def _without_layout(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines; those of one document over several lines, as the AWS CLI lays it out, as one."""
+    lines = iter(lines)
+    for line in lines:
+        if line.strip() not in _OPENING:
+            yield line
+            continue
+        rest = [line, *lines]
+        text = "".join(rest)
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            yield from rest
+        else:
+            yield text
+
+
+def _is_row(value: list[Any]) -> bool:
+    return bool(value) and all(isinstance(one, dict) and {*one} == _ROW for one in value)
+
+
+def _row(fields: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a row of Logs Insights as an object."""
+    return {str(one["field"]): one["value"] for one in fields}
+
+
 def _time_ms(value: Any) -> int | None:
-    """Return epoch milliseconds of a number of them, or of the text a formatter made of a time."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+    """Return epoch milliseconds of a number, or of the text a formatter made of a time."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _number_ms(value)
     found = _TIME.match(value) if isinstance(value, str) else None
     if found is None:
         return None
     day, time, _, hours, minutes = found.groups()
     zone = f"{hours}:{minutes}" if hours else "+00:00"
     try:
-        at = datetime.fromisoformat(f"{day}T{time}{zone}")
-    except ValueError:
+        at = datetime.fromisoformat(f"{day}T{time}{zone}").astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         return None
-    return int(at.astimezone(timezone.utc).timestamp() * 1000)
+    return _sent_ms(int(at.timestamp() * 1000))
+
+
+def _number_ms(value: float) -> int | None:
+    """Return epoch milliseconds of a number of seconds, ms, µs or ns: its size tells which."""
+    if not 0 < value < _NANOSECONDS_MAX:
+        return None
+    if value < _SECONDS_MAX:
+        return int(value * 1000)
+    while value >= _MS_MAX:
+        value //= 1000
+    return int(value)
+
+
+def _sent_ms(value: Any) -> int | None:
+    is_time = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MS_MAX
+    return value if is_time else None

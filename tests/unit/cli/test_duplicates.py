@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter
+from click.testing import CliRunner
 
 from cxone_idem import Cause, Config, Deduplicator, MemoryStore
+from cxone_idem.cli.app import cli
 from cxone_idem.cli.log_reader import LogReader
 from cxone_idem.cli.output import Exit
 from cxone_idem.record import Origin, Record, State
@@ -143,12 +145,28 @@ def as_events(lines: list[str]) -> str:
     return "\n".join(json.dumps({"timestamp": 1, "message": line}) for line in lines)
 
 
+def cloudwatch_answer(lines: list[str]) -> dict[str, Any]:
+    """Return what `aws logs filter-log-events` prints."""
+    events = [{"logStreamName": "s", "timestamp": 1, "message": line} for line in lines]
+    return {"events": events, "searchedLogStreams": []}
+
+
+def insights_answer(lines: list[str]) -> dict[str, Any]:
+    """Return what `aws logs get-query-results` prints."""
+    at = {"field": "@timestamp", "value": "2027-01-01 23:00:00.000"}
+    return {"results": [[at, {"field": "@message", "value": line}] for line in lines]}
+
+
 EXPORTS: dict[str, Callable[[list[str]], str]] = {
     "as logged": "\n".join,
     "filter-log-events as text": "\t".join,
     "filter-log-events as JSON": lambda lines: json.dumps(lines, indent=2),
     "events, one a line": as_events,
     "tail": as_tail,
+    "filter-log-events": lambda lines: json.dumps(cloudwatch_answer(lines), indent=4),
+    "filter-log-events on one line": lambda lines: json.dumps(cloudwatch_answer(lines)),
+    "Logs Insights": lambda lines: json.dumps(insights_answer(lines), indent=4),
+    "after a level": lambda lines: "\n".join(f"[INFO] {line}" for line in lines),
     "among other lines": lambda lines: "START RequestId: {1}\n\n[]\n{" + "\n" + "\n".join(lines),
 }
 
@@ -223,14 +241,18 @@ def test_events_that_are_no_duplicates_are_something_wrong() -> None:
 
     said = run(["duplicates", "--json"], "\n".join(Day(JsonFormatter()).log(live)))
     assert said.exit is Exit.FOUND
-    assert said.data["causes"]["not_a_duplicate"]["duplicates"] == 1
+    assert said.data["not_a_duplicate"]["messages"] == 1
+    assert said.data["duplicates"] == 0
+    assert said.data["causes"] == {}
+    assert said.data["over_time"] == []
+    assert "1 message not_a_duplicate" in said.err
 
 
 def test_a_log_without_duplicates_is_good_news() -> None:
     """It could be read, and there are none."""
     said = run(["duplicates"], "\n".join(Day(JsonFormatter()).log(_one)))
     assert said.exit is Exit.OK
-    assert "no duplicates in 1 log lines" in said.err
+    assert "no duplicates in 1 log line and 0 records" in said.err
 
 
 def _one(day: Day) -> None:
@@ -251,11 +273,12 @@ def test_what_waits_is_counted_when_it_comes_back() -> None:
     said = run(["duplicates", "--json"], json.dumps(line))
     assert said.exit is Exit.OK
     assert said.data["duplicates"] == 0
-    assert "1 more found their key in progress" in said.err
+    assert "1 delivery more found the key in progress" in said.err
 
 
 @pytest.mark.parametrize(
-    "nothing", ["plain text\n", "[1]", '{"message": "{"}', '"', "{" * 3000, '{"id": {"S": ""}}']
+    "nothing",
+    ["plain text\n", "[1]", '{"message": "{"}', '"', "{" * 3000, '{"id": {"S": ""}}', "[{}]"],
 )
 def test_input_of_another_kind_is_refused(nothing: str) -> None:
     """With words about what was expected."""
@@ -263,6 +286,8 @@ def test_input_of_another_kind_is_refused(nothing: str) -> None:
     assert said.exit is Exit.FAILED
     assert said.out == ""
     assert "expected JSON log lines" in said.err
+    is_json = nothing.startswith(('{"', "[{"))
+    assert ("log format must be JSON" in said.err) == (not is_json)
 
 
 def test_records_tell_what_they_can() -> None:
@@ -317,6 +342,16 @@ def test_a_terminal_gets_bars_that_fit_it(monkeypatch: pytest.MonkeyPatch) -> No
         ("2027-01-01 01:00:00,123+0000", 1_798_765_200_000),
         ("2027-01-01 02:00:00.123+01:00", 1_798_765_200_000),
         (1_798_765_200_000, 1_798_765_200_000),
+        (1_798_765_200, 1_798_765_200_000),
+        (1_798_765_200.5, 1_798_765_200_500),
+        (1_798_765_200_000_000, 1_798_765_200_000),
+        (1_798_765_200_000_000_000, 1_798_765_200_000),
+        (-1, 7),
+        (10**30, 7),
+        (float("inf"), 7),
+        (float("nan"), 7),
+        ("0001-01-01T00:00:00+01:00", 7),
+        ("9999-12-31T23:59:59-01:00", 7),
         ("2027-13-01T01:00:00Z", 7),
         ("soon", 7),
         (True, 7),
@@ -345,3 +380,43 @@ def test_periods_fit_a_screen(span_seconds: int, rows: int) -> None:
     ]
     said = run(["duplicates"], "\n".join(lines))
     assert len(said.out.splitlines()) == rows + 1
+
+
+@pytest.mark.parametrize("wrong", [{"cause": ["x"]}, {"status": {}}, {"cause": None}])
+def test_a_bad_line_is_skipped_and_counted(wrong: dict[str, Any]) -> None:
+    """The rest is reported all the same."""
+    good = {"status": "same_batch", "cause": "unknown", "key": "k"}
+    lines = [json.dumps({FIELD: fields}) for fields in (good, {**good, **wrong}, good)]
+    said = run(["duplicates", "--json"], "\n".join([*lines, "[" * 900 + "]" * 900]))
+    assert said.exit is Exit.OK
+    assert said.data["duplicates"] == 2
+    assert said.data["skipped"] == 1
+    assert "1 line skipped" in said.err
+
+
+def test_times_far_apart_leave_out_what_is_empty() -> None:
+    """One line of another century must not print every day between."""
+    lines = [
+        json.dumps(
+            {"timestamp": at, FIELD: {"status": "same_batch", "cause": "unknown", "key": "k"}}
+        )
+        for at in ("1971-01-01T00:00:00Z", "2027-01-01T00:00:00Z")
+    ]
+    assert len(run(["duplicates"], "\n".join(lines)).out.splitlines()) == 3
+
+
+def test_records_are_read_as_the_cli_prints_a_table() -> None:
+    """One document of `aws dynamodb scan`."""
+    record_ = Record("k", State.DONE, "v", 1, 0, None, 5000, 6000, origin=Origin("e", "m", 2, 1))
+    scanned = {"Items": [Layout().to_item(record_)], "Count": 1}
+    said = run(["duplicates", "--json"], json.dumps(scanned, indent=4))
+    assert said.data["records"] == said.data["duplicates"] == 1
+
+
+def test_a_terminal_without_unicode_gets_bars_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a character that it has."""
+    monkeypatch.setattr("cxone_idem.cli.duplicates.on_terminal", lambda: True)
+    lines, _ = ordinary("Lambda")
+    done = CliRunner(charset="ascii").invoke(cli, ["duplicates"], input="\n".join(lines))
+    assert done.exit_code == Exit.OK
+    assert re.search(r"^2027-01-01 09:00  #+ \d+$", done.stdout, re.MULTILINE)
