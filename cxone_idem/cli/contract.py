@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from cxone_idem.claims.already_done import AlreadyDone
@@ -12,7 +13,7 @@ from cxone_idem.claims.claim import Claimed
 from cxone_idem.claims.invocation import Invocation
 from cxone_idem.config import Config
 from cxone_idem.deduplicator import Deduplicator
-from cxone_idem.errors import ClaimLostError, InProgressError
+from cxone_idem.errors import ClaimLostError, InProgressError, StoreError
 from cxone_idem.protocol.claim_attempt import ClaimRequest
 from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.protocol.store import NO_DEADLINE, Budget, ConditionalPut
@@ -23,10 +24,17 @@ from cxone_idem.stores.dynamodb_admin import RecordReader, TableAdmin
 # Every item is gone well within the hour: its lease, and this.
 _RETENTION_SECONDS = 600
 _CLOCK_SECONDS = 2
+_WRITES = ("PutItem", "BatchExecuteStatement", "TransactWriteItems")
+# What AWS refuses of one request may be granted to the next.
+_OF_ONE_STEP = ("AccessDenied", "Validation")
 _PAID = ("paid-1", "paid-2")
 _BATCH = ("batch-1", "batch-2", "batch-3")
 _ALLOW = "allow {} on the table to whoever runs this, and to the consumer"
 _SCHEMA = "run cxone-idem create-table, or set CXONE_IDEM_PARTITION_KEY and _TTL_ATTRIBUTE"
+TTL = "TTL"
+"""The name of the step that sees whether what it writes expires."""
+NOTE = "; "
+"""The mark of a note: whatever follows it, the step is right."""
 _ENGINE = "this is not what DynamoDB does: check AWS_ENDPOINT_URL_DYNAMODB, or open an issue"
 
 
@@ -66,7 +74,19 @@ class Contract:
         self._first, self._second = (Deduplicator(self._store, self.config) for _ in range(2))
         self._held: list[Any] = []
         self._requests = 0
+        self._refusals: list[bool] = []
+        self.wrote = False
+        """Something was written."""
         client.meta.events.register("before-call.dynamodb", self._count)
+        client.meta.events.register("after-call.dynamodb", self._note)
+
+    def reach(self) -> None:
+        """Ask the table once; raise `StoreError` if no step can be played on it."""
+        try:
+            RecordReader(self.config, self._client).get(self._own("one"))
+        except StoreError as error:
+            if not (error.code or "").startswith(_OF_ONE_STEP):
+                raise
 
     def steps(self) -> list[Step]:
         """Return the steps, in the order in which they build on each other."""
@@ -74,7 +94,7 @@ class Contract:
         batches, look = _ALLOW.format(batch), "allow dynamodb:Describe* on the table, or ignore it"
         return [
             Step("table key", "as records need", self._key, f"{_SCHEMA}; {look}"),
-            Step("TTL", f"on for {self.config.ttl_attribute}", self._ttl, f"{_SCHEMA}; {look}"),
+            Step(TTL, f"on for {self.config.ttl_attribute}", self._ttl, f"{_SCHEMA}; {look}"),
             Step("claim", "generation 1", self._claim, put),
             Step("refused claim", "in progress for event-1", self._refused, _ENGINE),
             Step("completion", "done, result 7", self._complete, put),
@@ -90,6 +110,13 @@ class Contract:
 
     def _count(self, **_: object) -> None:
         self._requests += 1
+
+    def _note(self, model: Any, parsed: Any, http_response: Any, **_: object) -> None:
+        if http_response.status_code != HTTPStatus.OK or model.name not in _WRITES:
+            return
+        errors = [one.get("Error") for one in parsed.get("Responses", [{}])]
+        self.wrote |= None in errors
+        self._refusals = ["Item" in error for error in errors if error]
 
     def _key(self) -> str:
         table = self._admin.describe()
@@ -116,7 +143,12 @@ class Contract:
 
     def _claim_all(self, worker: Deduplicator) -> list[Any]:
         requests = [ClaimRequest(key, Origin(event_id="event-1"), None) for key in _BATCH]
-        return list(worker.claims.claim_all(requests, Invocation(None)))
+        self._refusals = []
+        found = list(worker.claims.claim_all(requests, Invocation(None)))
+        for each in found:
+            if isinstance(each, StoreError):
+                raise each
+        return found
 
     def _batch(self) -> str:
         before = self._requests
@@ -127,7 +159,10 @@ class Contract:
     def _refused_batch(self) -> str:
         found = self._claim_all(self._second)
         events = [e.record.origin.event_id for e in found if isinstance(e, InProgressError)]
-        return f"{events.count('event-1')} in progress for event-1"
+        # The first answer to a claim never has it; DynamoDB may give it when it is asked.
+        how = "with" if self._refusals and all(self._refusals) else "without"
+        seen = f"{events.count('event-1')} in progress for event-1"
+        return f"{seen}{NOTE}refused {how} the record"
 
     def _batch_done(self) -> str:
         before = self._requests
@@ -176,6 +211,12 @@ class Contract:
 
     def _own(self, key: str) -> str:
         return partition_key(self.config.namespace, key)
+
+
+def ends_all(error: StoreError) -> bool:
+    """Return whether no further step can be played: the table is gone, or out of reach."""
+    unreached = error.code is None and error.retryable
+    return unreached or error.code == "ResourceNotFoundException"
 
 
 def _generation(claim: Claimed | AlreadyDone) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cxone_idem.cli.contract import Contract
 from cxone_idem.cli.output import Exit
+from cxone_idem.errors import StoreError
 from cxone_idem.stores.dynamodb import create_client
 from tests.support.aws_answers import refusal
 from tests.support.command import Said, run
+from tests.support.engines import strip_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,8 +65,32 @@ def test_it_is_a_table_of_expected_seen_and_round_trip(call: Callable[..., Said]
     head, *rows = [line.split("\t") for line in said.out.splitlines()]
     assert head == ["step", "expected", "seen", "ms", "result"]
     assert len(rows) == 13
-    assert all(int(row[3]) >= 0 and (row[1] == row[2]) == (row[4] == "ok") for row in rows)
-    assert "expire within the hour" in said.err
+    seen = [(row[1], row[2].partition("; ")[0], row[4]) for row in rows]
+    assert all((expected == found) == (result == "ok") for expected, found, result in seen)
+    assert all(int(row[3]) >= 0 for row in rows)
+    assert "its items expire within the hour" in said.err
+
+
+def test_it_shows_whether_a_batch_is_refused_with_the_record(
+    items: Any, call: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DynamoDB was seen to answer either way; the library copes with both."""
+
+    def untelling_client() -> Any:
+        client = create_client()
+        client.meta.events.register_first("after-call.dynamodb.BatchExecuteStatement", strip_items)
+        return client
+
+    def refused() -> dict[str, Any]:
+        return next(each for each in call("--json").data if each["step"] == "refused batch")
+
+    told = refused()
+    monkeypatch.setattr("cxone_idem.cli.selftest.create_client", untelling_client)
+    untold = refused()
+    assert told["result"] == untold["result"] == "ok"
+    assert untold["seen"] == "3 in progress for event-1; refused without the record"
+    if "races" in items.capabilities:
+        assert told["seen"] == "3 in progress for event-1; refused with the record"
 
 
 def test_a_table_without_ttl_is_found_with_the_fix(items: Any, call: Callable[..., Said]) -> None:
@@ -71,14 +99,42 @@ def test_a_table_without_ttl_is_found_with_the_fix(items: Any, call: Callable[..
     assert said.exit is Exit.FOUND
     assert wrong(said) == {"TTL": "on for expires_at"}
     assert "cxone-idem create-table" in said.err
+    assert "without TTL its items stay" in said.err
     assert items.name
 
 
 def test_a_table_that_is_not_there_is_named(call: Callable[..., Said]) -> None:
-    """Every step says so, and the exit code does."""
-    said = call("--json", "--table", "not-there")
-    assert said.exit is Exit.NOT_FOUND
-    assert "no such table" in wrong(said)["claim"]
+    """One line and no row, as no step can be played."""
+    said = call("--table", "not-there")
+    assert (said.exit, said.out) == (Exit.NOT_FOUND, "")
+    (line,) = said.err.splitlines()
+    assert "no such table" in line
+
+
+def test_an_endpoint_out_of_reach_fails_at_once() -> None:
+    """With one line, and without 13 time-outs."""
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        endpoint = f"http://127.0.0.1:{hung.getsockname()[1]}"
+        started = time.monotonic()
+        said = run(["selftest"], AWS_ENDPOINT_URL_DYNAMODB=endpoint)
+        assert time.monotonic() - started < 10
+    assert (said.exit, said.out) == (Exit.FAILED, "")
+    (line,) = said.err.splitlines()
+    assert "could not be reached" in line
+
+
+def test_a_table_that_goes_away_ends_it(
+    call: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle too: no later step could be played."""
+
+    def gone(_: Contract) -> str:
+        problem = "there is no such table"
+        raise StoreError(problem, "t", "PutItem", "ResourceNotFoundException", retryable=False)
+
+    monkeypatch.setattr(Contract, "_complete", gone)
+    said = call()
+    assert (said.exit, said.out) == (Exit.NOT_FOUND, "")
 
 
 def test_a_clock_that_is_wrong_is_found(
@@ -110,5 +166,6 @@ def test_what_is_denied_is_named(
     found = wrong(said)
     assert step in found
     assert "TTL" not in found
+    assert not any("attribute" in seen for seen in found.values())
     assert f"allow dynamodb:{operation}" in said.err
     assert said.exit is Exit.FOUND

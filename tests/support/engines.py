@@ -165,11 +165,11 @@ def running(engine: str, *, for_long: bool = False) -> Iterator[Callable[[], Any
 def _table(engine: str, capabilities: frozenset[str], endpoint: str) -> DynamoDBTable:
     table = DynamoDBTable(capabilities, endpoint, send)
     if engine == "ministack-untelling":
-        table.client.meta.events.register("after-call.dynamodb.BatchExecuteStatement", _strip_items)
+        table.client.meta.events.register("after-call.dynamodb.BatchExecuteStatement", strip_items)
     return table
 
 
-def _strip_items(parsed: dict[str, Any], **_: object) -> None:
+def strip_items(parsed: dict[str, Any], **_: object) -> None:
     """Take the items out of a batch's refusals: DynamoDB was seen to answer with and without."""
     for answer in parsed.get("Responses", ()):
         answer.get("Error", {}).pop("Item", None)
