@@ -80,6 +80,8 @@ class Service(Invocation):
     def __init__(self) -> None:
         super().__init__(None)
         self.stopping = False
+        self.serving = False
+        """Messages may have been received; before that, nothing is lost by a sudden end."""
 
     def stop(self) -> None:
         """Start no further message. Takes no lock, so a signal handler may call it."""
@@ -127,6 +129,7 @@ class Consumer:
         """
         self._batches.settle({"Records": []}, self._process_event, self.service)
         arn = self._served.queue.arn()
+        self.service.serving = True
         logger.info("serving %s", arn)
         pollers = self._served.pollers
         Workers(self._serve, [arn] * pollers).run(pollers)

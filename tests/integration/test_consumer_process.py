@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -67,6 +68,7 @@ class Stage:
                 **os.environ,
                 "AWS_ENDPOINT_URL": self.endpoint,
                 "CXONE_IDEM_TABLE": self.table.name,
+                "CXONE_IDEM_NAMESPACE": "none",
                 "CXONE_IDEM_LEASE_SECONDS": str(lease_seconds),
                 "STARTED": str(self.started),
                 "LATCH": str(self.latch),
@@ -136,6 +138,27 @@ def test_sigterm_finishes_the_running_handler_and_gives_back_the_rest(stage: Sta
         process.communicate(timeout=PATIENCE_SECONDS)
     assert {first, second, third} == {"a", "b", "c"}
     assert stage.queue.counts() == (0, 0)
+
+
+def test_a_start_that_hangs_is_stopped_in_time() -> None:
+    """SQS takes the first request and never answers; nothing was received that could be lost."""
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        command = ["consume", "--queue", "q", "--handler", "builtins:print"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "cxone_idem", *command],
+            env={**os.environ, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{hung.getsockname()[1]}"},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            hung.settimeout(PATIENCE_SECONDS)
+            connection, _ = hung.accept()
+            stopped_at = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=PATIENCE_SECONDS)
+            connection.close()
+    assert time.monotonic() - stopped_at < GRACE_SECONDS / 5
+    assert process.returncode == 0
+    assert "set CXONE_IDEM_NAMESPACE" in said
 
 
 @pytest.mark.parametrize("pollers", ["1", "3"])

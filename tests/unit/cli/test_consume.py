@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from cxone_idem.cli.app import cli
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -63,6 +65,19 @@ def _handlers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
 
 
+@pytest.fixture(autouse=True)
+def _signals_restored() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_name_without_a_colon_is_told_the_form() -> None:
+    """Rather than why it cannot be imported."""
+    _refused("some_handlers", "expected MODULE:FUNCTION")
+
+
 @pytest.mark.parametrize(
     ("handler", "says"),
     [
@@ -77,7 +92,7 @@ def _handlers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("two", "it cannot be called with the event alone (missing a required argument"),
         ("number", "it cannot be called"),
         ("absent", "is not a function to import"),
-        ("", "is not a function to import"),
+        ("", "is no function: expected MODULE:FUNCTION"),
     ],
 )
 def test_what_is_no_function_of_an_event_is_wrong_usage(handler: str, says: str) -> None:
