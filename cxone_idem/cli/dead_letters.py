@@ -8,8 +8,15 @@ from typing import Any
 import click
 
 from cxone_idem.cli.functions import decode_option
-from cxone_idem.cli.options import on_records
-from cxone_idem.cli.output import format_time, json_option, print_result, print_status, progress
+from cxone_idem.cli.options import mention_no_namespace, on_records
+from cxone_idem.cli.output import (
+    counted,
+    format_time,
+    json_option,
+    print_result,
+    print_status,
+    progress,
+)
 from cxone_idem.config import Config
 from cxone_idem.sqs.dead_letters import DeadLetter, DeadLetters, Verdict
 from cxone_idem.sqs.queue import create_sqs_client, open_queue
@@ -37,6 +44,7 @@ def dead_letters(
     Nothing is lost at any point. Settings and --decode must be the consumer's.
     """
     config = Config.from_environ()
+    mention_no_namespace()
     # A person waits, so a busy queue may take a few seconds.
     client = create_sqs_client(attempts=3, answer_seconds=10)
     opened = open_queue(client, queue)
@@ -58,7 +66,8 @@ def dead_letters(
         data, rows = [_data(each) for each in letters], [_row(each) for each in letters]
         print_result(data, _COLUMNS, rows, as_json=as_json)
     acted, count = sum(letter.acted for letter in letters), len(letters)
-    print_status(f"{count} messages, {acted} of them settled, {count - acted} left there")
+    done = f"{acted} dropped or sent back, {count - acted} left there"
+    print_status(f"{counted(count, 'message')}: {done}")
 
 
 def _row(letter: DeadLetter) -> tuple[str, ...]:

@@ -153,6 +153,8 @@ def test_a_list_changes_nothing(stage: Stage) -> None:
     assert stage.dead.counts() == (3, 0)
     assert stage.source.counts() == (0, 0)
     assert stage.table.name in said.err
+    assert "set CXONE_IDEM_NAMESPACE" in said.err
+    assert said.err.endswith("3 messages: 0 dropped or sent back, 3 left there\n")
     lines = stage.command().out.splitlines()
     assert lines[0].startswith("message\tsent\tkey\trecord")
     assert len(lines) == 4
