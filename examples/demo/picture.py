@@ -15,7 +15,8 @@ _GREY, _BLUE, _RED = "#888888", "#2b6cb0", "#d62728"
 _BEGIN = f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} HEIGHT" font-family="sans-serif">
 <rect width="100%" height="100%" fill="white"/>
-<text x="{_LEFT}" y="25">Every event is sent twice. <tspan fill="{_GREY}">| deliveries, as a batch gets them</tspan>,
+<text x="{_LEFT}" y="25">Every event is sent twice.
+<tspan fill="{_GREY}">| deliveries, as a batch gets them</tspan>,
 <tspan fill="{_BLUE}">■ a run of process_event</tspan>,
 <tspan fill="{_RED}">■ a run of an event that had been started before</tspan></text>"""
 

@@ -677,7 +677,7 @@ def test_readme_commands_run_in_their_order(
 ) -> None:
     """Each line of README's block does what it says, on a pipeline of that name."""
     assert callable(doctor)
-    (block,) = code_blocks("Command line", "sh")
+    (block,) = code_blocks("The commands", "sh")
     lines = [shlex.split(line, comments=True) for line in block.splitlines()]
     environ = {"CXONE_IDEM_TABLE": f"{pipeline.name}-readme"}
     ends = []
@@ -782,7 +782,7 @@ def test_answers_that_no_engine_gives(
 
 
 def _readme_actions() -> list[str]:
-    text = sections()["Command line"]
+    text = sections()["Permissions of the commands"]
     return sorted(
         f"{service}:{action}"
         for service, actions in re.findall(r"`(\w+):\{([\w, \n]+)\}`", text)

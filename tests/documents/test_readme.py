@@ -80,12 +80,12 @@ def test_the_install_commands_install_it(tmp_path: Path) -> None:
 
 
 def test_the_settings_of_the_sqs_guide_are_valid() -> None:
-    """No mistake in them, and the three that the text speaks of."""
+    """No mistake in them, and the two that the text speaks of."""
     (block,) = code_blocks("Settings of the function", "shell")
     environ = dict(line.split("=", 1) for line in block.splitlines())
-    assert len(environ) == 3
+    assert len(environ) == 2
     config = Config.from_environ(environ)
-    assert config.align_visibility
+    assert config.metrics == environ["CXONE_IDEM_METRICS"]
     assert config.namespace == environ["CXONE_IDEM_NAMESPACE"]
 
 
