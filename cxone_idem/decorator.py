@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from cxone_idem.claims.already_done import AlreadyDone
-from cxone_idem.claims.claim import Claimed, current_claim, under
+from cxone_idem.claims.claim import Claimed, current_claim, release_after_failure, under
 from cxone_idem.claims.invocation import Invocation, LambdaContext
 from cxone_idem.claims.result import NO_RESULT
 from cxone_idem.deduplicator import Deduplicator, default_deduplicator
-from cxone_idem.errors import ClaimLostError, ConfigError, IdemError, InProgressError, StoreError
+from cxone_idem.errors import (
+    ClaimLostError,
+    ConfigError,
+    IdemError,
+    InProgressError,
+    StoreError,
+    require,
+)
 from cxone_idem.events.expression import expression_mistake
 from cxone_idem.events.fingerprint import find_fingerprint
 from cxone_idem.events.handler import EventFunction, check_returned
@@ -75,6 +82,9 @@ def once(
     Raises `TypeError` or `ConfigError` at decoration for what cannot work (retrying never helps).
     """
     find = _finder(key)
+    fix = "pass what Deduplicator.from_environ() returns, or nothing"
+    is_right = deduplicator is None or isinstance(deduplicator, Deduplicator)
+    require(is_right, "deduplicator must be a Deduplicator", deduplicator, fix)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         runner = _Runner(EventFunction(function), function, find, store_result, deduplicator)
@@ -93,7 +103,11 @@ def _finder(key: Key | None) -> Callable[[Any, Deduplicator], str]:
         message = "key is an async function; pass a plain one, or a JMESPath expression"
         raise TypeError(message)
     if callable(key):
-        return lambda event, _: checked_key(key(event))
+        given = "for this event the function given as key= returned"
+        return lambda event, _: checked_key(key(event), given)
+    is_right = key is None or isinstance(key, str)
+    fix = "write key='detail.id', or key=lambda event: ..."
+    require(is_right, "key must be a JMESPath text or a function", key, fix)
     mistake = key is not None and expression_mistake(key, is_key=True)
     if mistake:
         raise ConfigError((f"key={key!r} {mistake}",))
@@ -129,7 +143,7 @@ class _Runner:
                 returned = self.function(*args, **kwargs)
             check_returned(self.checked.name, returned)
         except BaseException:
-            claim.release_after_failure()
+            release_after_failure(claim)
             raise
         deduplicator.claims.key_owners.note(key, self.checked.name)
         self._complete(deduplicator, claim, returned)

@@ -10,16 +10,17 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any
 
-from cxone_idem.claims.already_done import AlreadyDone
+from cxone_idem.claims.already_done import AlreadyDone, no_claim_text
 from cxone_idem.claims.claim import Claimed
 from cxone_idem.claims.invocation import Invocation, LambdaContext
 from cxone_idem.claims.manager import ClaimManager
 from cxone_idem.claims.result import NO_RESULT
 from cxone_idem.config import Config
+from cxone_idem.errors import require
 from cxone_idem.events.fingerprint import fingerprint_of
 from cxone_idem.events.key import checked_key
 from cxone_idem.protocol.claim_attempt import ClaimRequest
-from cxone_idem.protocol.store import Store
+from cxone_idem.protocol.store import Store, checked_store
 from cxone_idem.record import Origin
 from cxone_idem.runtime import SYSTEM, Runtime
 from cxone_idem.sqs.batch import BatchProcessor, BatchResponse, Event, ProcessEvent, batch_response
@@ -55,12 +56,14 @@ class Deduplicator:
         `now` (epoch seconds) is short for a runtime with that clock.
         """
         self.config = Config() if config is None else config
+        fix = "make one, as Config(table='events')"
+        require(isinstance(self.config, Config), "config must be a Config", config, fix)
         if now is not None:
             runtime = replace(runtime, now=now)
         if self.config.disabled:
             logger.warning("CXONE_IDEM_DISABLED is set: every event runs, duplicates included")
             store = NullStore()
-        self.claims = ClaimManager(store, self.config, runtime)
+        self.claims = ClaimManager(checked_store(store), self.config, runtime)
         self.batches = BatchProcessor(self.claims, on_outcome, runtime, decode)
 
     @classmethod
@@ -177,16 +180,21 @@ class Deduplicator:
             )
         )
 
-    def _claim(self, key_or_claim: str | Claimed) -> Claimed:
+    def _claim(self, key_or_claim: str | Claimed | AlreadyDone) -> Claimed:
         if isinstance(key_or_claim, Claimed):
             return key_or_claim
+        if isinstance(key_or_claim, AlreadyDone):
+            raise TypeError(no_claim_text(key_or_claim))
         return Claimed(self.claims.held(checked_key(key_or_claim)), self.claims)
 
 
 def claim_request(key: str, origin: Origin | None, fingerprint: Any) -> ClaimRequest:
     """Return what a caller wants whose events of a key share `fingerprint`, if it is given."""
+    origin = Origin() if origin is None else origin
+    fix = "make one, as Origin(event_id='...')"
+    require(isinstance(origin, Origin), "origin must be an Origin", origin, fix)
     hashed = None if fingerprint is None else fingerprint_of(fingerprint)
-    return ClaimRequest(checked_key(key), origin or Origin(), hashed)
+    return ClaimRequest(checked_key(key), origin, hashed)
 
 
 class _Process:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from cxone_idem.cause import Cause, find_cause
 from cxone_idem.record import Origin, Record
-from cxone_idem.text import quoted
+from cxone_idem.text import counted, kind_of, quoted
+
+
+def require(holds: object, expected: str, value: object, fix: str) -> None:
+    """Raise `TypeError` unless an argument is what was expected; its content is not shown."""
+    if not holds:
+        message = f"{expected}, this is {kind_of(value)}; retrying does not help: {fix}"
+        raise TypeError(message)
 
 
 class IdemError(Exception):
@@ -23,7 +30,10 @@ class ConfigError(IdemError):
 
     def __str__(self) -> str:
         mistakes = "; ".join(self.mistakes)
-        return f"cxone_idem cannot be configured: {mistakes}; retrying does not help: correct these"
+        what = "it" if len(self.mistakes) == 1 else "all of them"
+        return (
+            f"cxone_idem cannot be configured: {mistakes}; retrying does not help: correct {what}"
+        )
 
 
 class KeyMissingError(IdemError):
@@ -123,9 +133,10 @@ class AttemptsExhaustedError(IdemError):
 
     def __str__(self) -> str:
         return (
-            f"key {quoted(self.key)} was tried {self.attempts} times and never completed, and"
-            f" CXONE_IDEM_MAX_ATTEMPTS is {self.limit}; retrying does not help, as the work is not"
-            " begun again: fix what makes it fail, raise the limit, and redrive its dead letter"
+            f"key {quoted(self.key)} was tried {counted(self.attempts, 'time')} and never"
+            f" completed, and CXONE_IDEM_MAX_ATTEMPTS is {self.limit}; retrying does not help, as"
+            " the work is not begun again: fix what makes it fail, raise the limit, and redrive its"
+            " dead letter"
         )
 
 
@@ -165,6 +176,10 @@ class ResultMissingError(IdemError):
         )
 
 
+PROGRAMMING_ERRORS = (AttributeError, TypeError)
+"""What a store or a client raises that is not what it should be: it would fail again."""
+
+
 class StoreError(IdemError):
     """The store refused or never answered. The message says whether retrying helps.
 
@@ -196,12 +211,6 @@ class StoreError(IdemError):
         self.outcome_unknown = outcome_unknown
         self.retryable = retryable
         self.attempts = attempts
-
-    def changed(self, *, outcome_unknown: bool, attempts: int) -> StoreError:
-        """Return this error with another outcome and another number of attempts."""
-        changed = StoreError(*self.args[:5], outcome_unknown, self.retryable, attempts)  # type: ignore[call-arg]
-        changed.__cause__ = self.__cause__
-        return changed
 
     def __str__(self) -> str:
         evidence = self.operation

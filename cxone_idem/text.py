@@ -26,14 +26,30 @@ def shortened(text: str) -> str:
 def kind_of(value: object) -> str:
     """Return the kind of a value, such as `an int`; its content may be a payload."""
     if value is None:
-        return "null"
+        return "None"
     name = type(value).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
+def json_kind_of(value: object) -> str:
+    """Return the kind of a value out of JSON."""
+    return "null" if value is None else kind_of(value)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things, as in `1 attempt` and `2 attempts`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def region_of(client: object) -> str:
+    """Return the region of a client of the AWS SDK, for an error to name it."""
+    region: str | None = getattr(getattr(client, "meta", None), "region_name", None)
+    return region or "unknown"
+
+
 def _left_out(text: str) -> str:
     more = len(text) - _SHOWN_MAX
-    return f"... ({more:,} more characters)" if more > 0 else ""
+    return f"... ({counted(more, 'more character')})" if more > 0 else ""
 
 
 def origin_text(value: object) -> str | None:

@@ -19,7 +19,6 @@ would do, a client would be bound to one loop, and each path to the store would 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from threading import Thread
@@ -29,12 +28,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from cxone_idem.aio.handlers import Handlers
 from cxone_idem.aio.threads import Threads, outlast
 from cxone_idem.claims.already_done import AlreadyDone
-from cxone_idem.claims.claim import Claimed
+from cxone_idem.claims.claim import Claimed, log_not_released
 from cxone_idem.claims.invocation import Invocation, LambdaContext
 from cxone_idem.claims.manager import ClaimOutcome
 from cxone_idem.claims.result import NO_RESULT
 from cxone_idem.deduplicator import Deduplicator, claim_request
-from cxone_idem.errors import IdemError
+from cxone_idem.errors import IdemError, require
 from cxone_idem.events.handler import check_handler
 from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import Origin, Record
@@ -42,12 +41,9 @@ from cxone_idem.sqs.batch import BatchResponse, Event, ProcessEvent
 from cxone_idem.sqs.decoding import Decode
 from cxone_idem.sqs.item import BatchStoppedError
 from cxone_idem.sqs.outcome import Outcome
-from cxone_idem.text import quoted
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-logger = logging.getLogger("cxone_idem")
 
 
 class AsyncClaimed:
@@ -123,6 +119,9 @@ class AsyncDeduplicator:
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        is_right = isinstance(deduplicator, Deduplicator)
+        fix = "pass Deduplicator(store)"
+        require(is_right, "deduplicator must be a Deduplicator", deduplicator, fix)
         self._deduplicator = deduplicator
         self._sleep = sleep
         self._threads = Threads()
@@ -222,11 +221,8 @@ class AsyncDeduplicator:
             raise handlers.end or asyncio.CancelledError from None
 
     def _give_back(self, outcomes: list[ClaimOutcome]) -> None:
-        for held in outcomes:
-            if isinstance(held, HeldClaim):
-                (error,) = self._deduplicator.claims.release_all([held], counts=False)
-                if error:
-                    logger.warning("key %s was not released: %s", quoted(held.key), error)
+        claims = [held for held in outcomes if isinstance(held, HeldClaim)]
+        log_not_released(claims, self._deduplicator.claims.release_all(claims, counts=False))
 
 
 def _start_thread(batch: Callable[[], None]) -> None:

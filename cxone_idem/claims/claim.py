@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
@@ -59,7 +59,7 @@ class Claimed:
         if kind is None:
             self.complete()
         else:
-            self.release_after_failure()
+            release_after_failure(self)
 
     @property
     def key(self) -> str:
@@ -110,14 +110,6 @@ class Claimed:
         """
         self._manager.release(self.held)
 
-    def release_after_failure(self) -> None:
-        """Release, but raise nothing: the error of the work is the one that counts."""
-        try:
-            self.release()
-        except IdemError as error:
-            if self.record.state is not State.DONE:  # a transaction of the work committed it
-                logger.warning("key %s was not released: %s", quoted(self.key), error)
-
     def extend(self) -> None:
         """Make the lease last its full length from now: the heartbeat of long work.
 
@@ -125,6 +117,21 @@ class Claimed:
         `StoreError` if the store cannot write it (retrying helps while the old lease lasts).
         """
         self._manager.extend(self.held)
+
+
+def release_after_failure(claim: Claimed) -> None:
+    """Release, but raise nothing: the error of the work is the one that counts."""
+    try:
+        claim.release()
+    except IdemError as error:
+        log_not_released([claim.held], [error])
+
+
+def log_not_released(claims: Sequence[HeldClaim], errors: Sequence[IdemError | None]) -> None:
+    """Log each claim that could not be released: it ends with its lease."""
+    for held, error in zip(claims, errors, strict=True):
+        if error and held.record.state is not State.DONE:  # a transaction of the work committed it
+            logger.warning("key %s was not released: %s", quoted(held.key), error)
 
 
 _current: ContextVar[Claimed | None] = ContextVar("cxone_idem_current_claim")

@@ -8,6 +8,7 @@ import math
 import os
 from typing import Protocol
 
+from cxone_idem.errors import require
 from cxone_idem.protocol.store import ATTEMPTS, NO_DEADLINE, Budget
 from cxone_idem.text import kind_of
 
@@ -39,14 +40,10 @@ class Invocation:
     """
 
     def __init__(self, context: LambdaContext | None) -> None:
-        if context is not None and not callable(
-            getattr(context, "get_remaining_time_in_millis", None)
-        ):
-            message = (
-                "context has no get_remaining_time_in_millis(): pass the second argument of the"
-                f" Lambda handler, or None; this is {kind_of(context)}"
-            )
-            raise TypeError(message)
+        asks = getattr(context, "get_remaining_time_in_millis", None)
+        expected = "context must have get_remaining_time_in_millis()"
+        fix = "pass the second argument of the Lambda handler, or None"
+        require(context is None or callable(asks), expected, context, fix)
         self._context = context
         if context is not None:
             self.remaining_ms()
@@ -65,7 +62,7 @@ class Invocation:
         remaining_ms: object = self._context.get_remaining_time_in_millis()
         wrong = ""
         if isinstance(remaining_ms, bool) or not isinstance(remaining_ms, (int, float)):
-            wrong = "None" if remaining_ms is None else kind_of(remaining_ms)
+            wrong = kind_of(remaining_ms)
         elif math.isfinite(remaining_ms):
             return int(remaining_ms)
         message = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cxone_idem.errors import StoreError
+from cxone_idem.errors import PROGRAMMING_ERRORS, StoreError
 from cxone_idem.protocol.clock import Clock
 from cxone_idem.protocol.store import (
     Budget,
@@ -16,6 +16,7 @@ from cxone_idem.protocol.store import (
     transaction_item,
 )
 from cxone_idem.protocol.transition import Reply, Transition
+from cxone_idem.text import counted
 
 
 class Session:
@@ -63,11 +64,13 @@ class Session:
 
 def unexpected_error(cause: BaseException, operation: str) -> StoreError:
     """Return the failure of a write that ended in an error which is none of the store's."""
+    mistake = isinstance(cause, PROGRAMMING_ERRORS)
+    helps = "does not help" if mistake else "may help"
     problem = (
-        f"the store raised {type(cause).__name__}, which is none of its errors ({cause}); whether"
-        " retrying helps is not known: look at what wraps the store or the AWS SDK"
+        f"the store raised {type(cause).__name__}, which is none of its errors ({cause}); retrying"
+        f" {helps}: look at what wraps the store or the AWS SDK"
     )
-    error = StoreError(problem, "", operation, outcome_unknown=True)
+    error = StoreError(problem, "", operation, outcome_unknown=True, retryable=not mistake)
     error.__cause__ = cause
     return error
 
@@ -76,6 +79,7 @@ def _checked(results: list[Any], count: int) -> list[PutResult | StoreError]:
     """Return a store's results; raise unless there is one for each write."""
     odd = [one for one in results if not isinstance(one, (PutResult, StoreError))]
     if odd or len(results) != count:
-        message = f"{len(results) - len(odd)} answers that can be read to {count} writes"
+        answers = counted(len(results) - len(odd), "usable answer")
+        message = f"the store gave {answers} to {counted(count, 'write')}"
         raise ValueError(message)
     return results

@@ -14,6 +14,7 @@ from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
 
 from cxone_idem.events.canonical import canonical, exact_number
+from cxone_idem.text import counted
 
 # What the jmespath package lets through besides its own errors, in parsing (an index of 5,000
 # digits, 5,000 brackets) and in searching (`contains('text', `1`)`, `ceil` of an infinity).
@@ -135,7 +136,8 @@ def _mistake_of(name: str, arguments: list[dict[str, Any]]) -> str:
     more = wanted[-1].get("variadic", False)
     if len(arguments) < len(wanted) or (len(arguments) > len(wanted) and not more):
         expected = f"{'at least ' if more else ''}{len(wanted)}"
-        return f"calls {name}() with {len(arguments)} arguments, expected {expected}"
+        given = counted(len(arguments), "argument")
+        return f"calls {name}() with {given}, expected {expected}"
     # The last one of a function with any number of arguments is the pattern of all further ones.
     wanted = [*wanted, *(wanted[-1] for _ in arguments[len(wanted) :])]
     for number, (argument, pattern) in enumerate(zip(arguments, wanted, strict=True), start=1):

@@ -13,15 +13,19 @@ from itertools import starmap
 from typing import Any
 from weakref import WeakSet
 
+from cxone_idem.errors import require
 from cxone_idem.text import kind_of, shortened
 
 _AWAITED = "async"
-# To call one of these does no work: what each is, and what to pass instead.
+# To call one of these does no work.
 _WORK_TO_COME = (
-    (inspect.isgeneratorfunction, "a generator", "a function that consumes it"),
-    (inspect.isasyncgenfunction, "an async generator", "an async function, under cxone_idem.aio"),
-    (inspect.iscoroutinefunction, _AWAITED, "a plain function, or use cxone_idem.aio"),
+    (inspect.isgeneratorfunction, "a generator"),
+    (inspect.isasyncgenfunction, "an async generator"),
+    (inspect.iscoroutinefunction, _AWAITED),
 )
+# What to do with a function that is async; an empty advice is that it will be awaited.
+_ASYNC_BATCH = "pass a plain function, or use AsyncDeduplicator.process_batch"
+_ASYNC_ONCE = "use AsyncDeduplicator.claim and `async with`"
 
 
 class EventFunction:
@@ -31,8 +35,9 @@ class EventFunction:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        mistake = _mistake_at_once(function)
-        _refuse("@once (a key is passed as key=...) decorates", function, mistake)
+        wanted, fix = "@once takes a plain function of one event", "a key is @once(key='...')"
+        require(not isinstance(function, str), wanted, function, fix)
+        _refuse(wanted, function, _mistake_at_once(function))
         self.name = name_of(function)
         self._signature = inspect.signature(function)
 
@@ -62,10 +67,7 @@ class EventHandler:
         elif process_event not in _checked:
             check_handler(process_event)
             _checked.add(process_event)
-        if decode is not None:
-            mistake = handler_mistake(decode)
-            _refuse("decode (whose event is the SQS record) must be", decode, mistake)
-        self.decode = decode
+        self.decode = checked_decode(decode)
         self.name = name_of(process_event)
         self._process_event = process_event
 
@@ -76,19 +78,30 @@ class EventHandler:
 
 def check_handler(process_event: Any, *, awaited: bool = False) -> None:
     """Raise `TypeError` unless a call with an event, `awaited` or not, does the event's work."""
-    _refuse("process_event must be", process_event, handler_mistake(process_event, awaited=awaited))
+    mistake = handler_mistake(process_event, "" if awaited else _ASYNC_BATCH)
+    _refuse("process_event must be a function of one event", process_event, mistake)
 
 
-def handler_mistake(process_event: Any, *, awaited: bool = False) -> str:
-    """Return why calling `process_event` with an event would not do its work, or nothing."""
-    mistake = _mistake_of_kind(process_event, awaited=awaited)
+def checked_decode(decode: Any) -> Any:
+    """Return a `decode`; raise `TypeError` unless a call with an SQS record does its work."""
+    if decode is not None:
+        mistake = handler_mistake(decode, "pass a plain function", "the record")
+        _refuse("decode must be a function of one SQS record", decode, mistake)
+    return decode
+
+
+def handler_mistake(
+    function: Any, if_async: str = _ASYNC_BATCH, argument: str = "the event"
+) -> str:
+    """Return why calling a function with one argument would not do its work, or nothing."""
+    mistake = _mistake_of_kind(function, if_async)
     if mistake:
         return mistake
     try:
         # A decorator may take other arguments than what it wraps.
-        inspect.signature(process_event, follow_wrapped=False).bind({})
+        inspect.signature(function, follow_wrapped=False).bind({})
     except TypeError as error:
-        return f"it cannot be called with the event alone ({error})"
+        return f"it cannot be called with {argument} alone ({error})"
     except ValueError:  # a builtin whose parameters are unknown
         return ""
     return ""
@@ -108,7 +121,7 @@ def check_returned(name: str, returned: object) -> None:
         message = (
             f"{name} returned {kind_of(pending[0])}, whose work is still to be done;"
             " retrying does not help: do the work in the function itself and wait for it there, or"
-            " await it in an async function under cxone_idem.aio"
+            " use cxone_idem.aio.AsyncDeduplicator"
         )
         raise TypeError(message)
 
@@ -144,14 +157,11 @@ def _refuse(wanted: str, function: Any, mistake: str) -> None:
     if mistake:
         *_, inner = _layers(function)
         name = shortened(str(getattr(inner, "__qualname__", None) or kind_of(inner)))
-        message = (
-            f"{wanted} a function of the event, but {name} is not one: {mistake}; retrying does"
-            " not help"
-        )
+        message = f"{wanted}, but {name} is not one: {mistake}; retrying does not help"
         raise TypeError(message)
 
 
-def _mistake_of_kind(function: Any, *, awaited: bool = False) -> str:
+def _mistake_of_kind(function: Any, if_async: str) -> str:
     if not callable(function):
         return "it cannot be called"
     *layers, inner = _layers(function)
@@ -159,9 +169,11 @@ def _mistake_of_kind(function: Any, *, awaited: bool = False) -> str:
         return "it is a class, and making an object does no work: pass the object, or its method"
     called = getattr(type(inner), "__call__", None)  # noqa: B004 -- what runs, not whether it can
     for layer in (*layers, inner, *_layers(called)):
-        for is_kind, kind, instead in _WORK_TO_COME:
-            if is_kind(layer) and not (awaited and kind == _AWAITED):
-                return f"it is {kind}, so calling it does no work: pass {instead}"
+        for is_kind, kind in _WORK_TO_COME:
+            if is_kind(layer) and (if_async or kind != _AWAITED):
+                consumes = "pass a function that consumes it"
+                advice = (_AWAITED in kind and if_async) or consumes
+                return f"it is {kind}, so calling it does no work: {advice}"
     return ""
 
 
@@ -170,7 +182,7 @@ def _mistake_at_once(function: Any) -> str:
         return f"put it below @{type(function).__name__}"
     if inspect.isclass(function):
         return "it is a class"
-    mistake = _mistake_of_kind(function)
+    mistake = _mistake_of_kind(function, _ASYNC_ONCE)
     if mistake:
         return mistake
     try:

@@ -16,7 +16,7 @@ from cxone_idem.events.canonical import (
 )
 from cxone_idem.events.envelope import is_envelope
 from cxone_idem.events.expression import EVALUATION_ERRORS, are_same, search
-from cxone_idem.text import kind_of
+from cxone_idem.text import json_kind_of, kind_of, quoted
 
 DEFAULT_KEY = "detail.IdempotencyKey || id"
 
@@ -37,9 +37,9 @@ def find_key(event: Any, expression: str) -> str:
         found = search(expression, searched)
     except EVALUATION_ERRORS as error:
         raise _missing(expression, f"failed with {type(error).__name__}") from None
-    hint = _hint(event) if found is None and is_default else ""
+    hint = _hint(event, is_default=is_default) if found is None else ""
     try:
-        _check(found)
+        _check(found, expression)
         is_plain = isinstance(found, str) and not reads_as_json(found)
         return str(found) if is_plain else canonical(found)
     except NotExactError as error:
@@ -48,19 +48,20 @@ def find_key(event: Any, expression: str) -> str:
         raise _missing(expression, "finds something nested too deep") from None
 
 
-def checked_key(key: object) -> str:
-    """Return a key a caller passed; raise `KeyMissingError` unless it is a non-blank text."""
+def checked_key(key: object, given: str = "the key is") -> str:
+    """Return a key a caller passed; raise `KeyMissingError` unless it is a non-blank text.
+
+    The error says by the words of `given` where the key is from.
+    """
     if isinstance(key, str) and key.strip():
         return key
-    kind = "blank" if isinstance(key, str) else kind_of(key)
-    message = (
-        f"the key is {kind}, expected a non-blank text; retrying does not help: pass the key of"
-        " the event"
-    )
+    kind = "a blank text" if isinstance(key, str) else kind_of(key)
+    fix = "pass the text that only copies of one event share"
+    message = f"{given} {kind}, expected a non-blank text; retrying does not help: {fix}"
     raise KeyMissingError(message)
 
 
-def _check(value: Any, name: str = "") -> None:
+def _check(value: Any, expression: str, name: str = "") -> None:
     """Raise `NotExactError` unless a value is a text, a number, or a list or object of them."""
     wrong = ""
     if isinstance(value, (list, dict)):
@@ -69,12 +70,12 @@ def _check(value: Any, name: str = "") -> None:
         elif isinstance(value, dict) and not all(isinstance(each, str) for each in value):
             wrong = "an object with a name that is no text"
         else:
-            _check_parts(value if isinstance(value, list) else [*value.values()], name)
+            _check_parts(value, expression, name)
     elif isinstance(value, str):
         if not value.strip():
             wrong = "whitespace only" if value else "an empty text"
     elif isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        wrong = kind_of(value)
+        wrong = json_kind_of(value)
     elif may_be_rounded(value):
         wrong = "a float so large that it may have lost digits"
     else:
@@ -83,19 +84,30 @@ def _check(value: Any, name: str = "") -> None:
         except NotExactError as error:
             wrong = str(error)
     if wrong:
-        message = f"finds something in which {name} is {wrong}" if name else f"finds {wrong}"
+        message = f"finds a value whose {name} is {wrong}" if name else f"finds {wrong}"
         raise NotExactError(message)
 
 
-def _check_parts(parts: list[Any], name: str) -> None:
+def _check_parts(found: list[Any] | dict[str, Any], expression: str, name: str) -> None:
     where = f" of {name}" if name else ""
-    for number, part in enumerate(parts, start=1):
-        _check(part, f"part {number} of {len(parts)}{where}")
+    names = [*found] if isinstance(found, dict) else [""] * len(found)
+    parts = found.values() if isinstance(found, dict) else found
+    for number, (member, part) in enumerate(zip(names, parts, strict=True), start=1):
+        # What the expression does not name is the event's own, and may be payload.
+        is_known = member and member in expression
+        called = f"member {quoted(member)}" if is_known else f"part {number} of {len(names)}"
+        _check(part, expression, f"{called}{where}")
 
 
-def _hint(event: Any) -> str:
-    """Return what to set where the default expression finds nothing."""
-    if not isinstance(event, Mapping) or is_envelope(event):
+def _hint(event: Any, *, is_default: bool) -> str:
+    """Return what to do where an expression finds nothing in this event."""
+    if _is_sqs_batch(event):
+        sign = "it has 'Records'" if isinstance(event, Mapping) else "a list of records"
+        return (
+            f"this is a batch of SQS ({sign}): use process_batch(event, process_event,"
+            " context=context)"
+        )
+    if not is_default or not isinstance(event, Mapping) or is_envelope(event):
         return ""
     if isinstance(event.get("Message"), str) and "TopicArn" in event:
         return (
@@ -107,6 +119,13 @@ def _hint(event: Any) -> str:
         "this is no EventBridge event (an object with detail-type, source and detail), and its `id`"
         f" may be an entity's, which many events share: set CXONE_IDEM_KEY to {key}"
     )
+
+
+def _is_sqs_batch(event: Any) -> bool:
+    # An event of S3 has records as well, and is one event where it comes in a message.
+    records = event.get("Records") if isinstance(event, Mapping) else event
+    first = records[0] if isinstance(records, list) and records else None
+    return isinstance(first, Mapping) and first.get("eventSource") == "aws:sqs"
 
 
 def _missing(expression: str, reason: str, hint: str = "") -> KeyMissingError:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from cxone_idem.errors import IdemError, StoreError
+from cxone_idem.errors import IdemError, StoreError, require
 from cxone_idem.record import Record
 
 
@@ -57,6 +57,15 @@ class Store(Protocol):
         the record that is stored. Raises `StoreError` if the result is not known; its
         `outcome_unknown` says whether the write may have happened.
         """
+
+
+def checked_store(store: Any) -> Store:
+    """Return a store; raise `TypeError` if it is none (retrying never helps)."""
+    is_store = callable(getattr(store, "put_if", None)) and not isinstance(store, type)
+    fix = "for a table name use DynamoDBStore(name), or DynamoDBStore(name, client)"
+    require(is_store, "store must be an object with put_if", store, fix)
+    checked: Store = store
+    return checked
 
 
 PutMany = Callable[[Sequence[ConditionalPut], Budget], list[PutResult | StoreError]]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from cxone_idem.claims.invocation import Invocation
 from cxone_idem.claims.manager import ClaimManager
 from cxone_idem.config import checked_workers
-from cxone_idem.errors import StoreError
-from cxone_idem.events.handler import EventHandler
+from cxone_idem.errors import StoreError, require
+from cxone_idem.events.handler import EventHandler, checked_decode
 from cxone_idem.runtime import Runtime
 from cxone_idem.sqs.decoding import Decode
 from cxone_idem.sqs.logs import log_batch
@@ -20,7 +20,6 @@ from cxone_idem.sqs.message import read_batch
 from cxone_idem.sqs.outcome import ACKNOWLEDGED, MessageStatus, Outcome
 from cxone_idem.sqs.run import BatchRun
 from cxone_idem.sqs.tracebacks import let_go
-from cxone_idem.text import kind_of
 
 if TYPE_CHECKING:
     from cxone_idem.sqs.visibility import VisibilityUpdater
@@ -67,7 +66,7 @@ class BatchProcessor:
         decode: Decode | None = None,
     ) -> None:
         self._claims = claims
-        self._decode = decode
+        self._decode = checked_decode(decode)
         self._on_outcome = _checked_hook(on_outcome)
         self._observers: list[Observer] = []
         if claims.config.metrics:
@@ -180,15 +179,11 @@ def _is_hopeless(outcome: Outcome) -> bool:
 
 def _checked_hook(hook: Any) -> Callable[[Outcome], object] | None:
     """Return the function to call with each outcome; raise `TypeError` if it is none."""
-    if hook is None:
-        return None
-    if callable(hook) and not inspect.iscoroutinefunction(hook):
-        checked: Callable[[Outcome], object] = hook
-        return checked
-    message = (
-        f"on_outcome must be a plain function of one Outcome, not async; this is {kind_of(hook)}"
-    )
-    raise TypeError(message)
+    is_right = hook is None or (callable(hook) and not inspect.iscoroutinefunction(hook))
+    expected = "on_outcome must be a plain function of one Outcome, not async"
+    require(is_right, expected, hook, "pass def on_outcome(outcome): ...")
+    checked: Callable[[Outcome], object] | None = hook
+    return checked
 
 
 def _notify(observer: Callable[[_Seen], object], seen: _Seen) -> None:

@@ -25,11 +25,13 @@ def read_event(record: Mapping[str, Any], decode: Decode | None) -> tuple[dict[s
 
     Raises `KeyMissingError` if there is none.
     """
-    body = record.get("body") if decode is None else _decoded(record, decode)
-    if decode is not None and isinstance(body, Mapping):
-        event = dict(body)
+    if decode is None:
+        return parse_twice(record.get("body"))
+    decoded = _decoded(record, decode)
+    if isinstance(decoded, Mapping):
+        event = dict(decoded)
         return event, event
-    return parse_twice(body)
+    return parse_twice(decoded, f"decode {name_of(decode)}")
 
 
 def find_ids(event: Any, record: Mapping[str, Any], config: Config) -> tuple[str, str | None]:

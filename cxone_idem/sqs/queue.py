@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cxone_idem.errors import QueueError
 from cxone_idem.stores.aws_client import new_client
-from cxone_idem.text import legible
+from cxone_idem.text import legible, region_of
 
 ENTRIES_MAX = 10
 """As many entries as a batch request takes, and messages a receive brings (SQS API Reference)."""
@@ -48,7 +48,7 @@ def open_queue(client: Any, name_or_url: str) -> SqsQueue:
     try:
         return SqsQueue(client, client.get_queue_url(QueueName=name_or_url)["QueueUrl"])
     except (BotoCoreError, ClientError) as error:
-        raise _failure(error, name_or_url, "get_queue_url") from error
+        raise _failure(error, name_or_url, "get_queue_url", client) from error
 
 
 def url_of(client: Any, arn: str) -> str:
@@ -141,7 +141,7 @@ class SqsQueue:
         try:
             return getattr(self._client, operation)(QueueUrl=self.url, **parameters)
         except Exception as error:  # a hook of the client's may raise anything
-            raise _failure(error, self.url, operation) from error
+            raise _failure(error, self.url, operation, self._client) from error
 
 
 def lambda_record(received: dict[str, Any], arn: str) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def tens(entries: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield entries[start : start + ENTRIES_MAX]
 
 
-def _failure(error: Exception, queue: str, method: str) -> QueueError:
+def _failure(error: Exception, queue: str, method: str, client: Any) -> QueueError:
     operation = method.title().replace("_", "")
     if not isinstance(error, ClientError):
         problem = (
@@ -185,8 +185,8 @@ def _failure(error: Exception, queue: str, method: str) -> QueueError:
     problem = f"SQS rejected the request ({said}); retrying does not help"
     if code in _ABSENT:
         problem = (
-            "there is no such queue in this account and region; retrying does not help: check the"
-            " queue's name or URL, and AWS_REGION"
+            f"there is no such queue in region {region_of(client)} of this account; retrying does"
+            " not help: set AWS_REGION to the region of the queue, or check its name or URL"
         )
     elif code in _FORBIDDEN:
         problem = (

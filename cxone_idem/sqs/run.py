@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from cxone_idem.claims.already_done import AlreadyDone
-from cxone_idem.claims.claim import Claimed, under
+from cxone_idem.claims.claim import Claimed, log_not_released, under
 from cxone_idem.claims.invocation import Invocation
 from cxone_idem.claims.manager import ClaimManager, ClaimOutcome
 from cxone_idem.errors import IdemError
@@ -210,7 +210,7 @@ class BatchRun:
         """Release claims; one that cannot be released ends with its lease."""
         if claims:
             # Passed on and not kept here, where the frames of an error would keep it alive.
-            _log_kept(claims, self._claims.release_all(claims, counts=counts))
+            _log_and_let_go(claims, self._claims.release_all(claims, counts=counts))
 
     def _out_of_time(self) -> bool:
         if self._invocation.spare_seconds(self._claims.config.min_remaining_seconds) >= 0:
@@ -231,8 +231,7 @@ class BatchRun:
             log_message(item.outcome())
 
 
-def _log_kept(claims: list[HeldClaim], errors: list[IdemError | None]) -> None:
-    for held, error in zip(claims, errors, strict=True):
-        if error and held.record.state is not State.DONE:  # a handler's transaction commits it
-            logger.warning("key %s was not released: %s", quoted(held.key), error)
+def _log_and_let_go(claims: list[HeldClaim], errors: list[IdemError | None]) -> None:
+    log_not_released(claims, errors)
+    for error in errors:
         let_go(error)

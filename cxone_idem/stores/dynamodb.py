@@ -9,7 +9,7 @@ from typing import Any
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
 
-from cxone_idem.errors import StoreError
+from cxone_idem.errors import StoreError, require
 from cxone_idem.protocol.store import NO_DEADLINE, Budget, ConditionalPut, PutResult
 from cxone_idem.record import NO_VERSION, Record
 from cxone_idem.runtime import SYSTEM, Runtime
@@ -19,11 +19,13 @@ from cxone_idem.stores.dynamodb_errors import (
     Result,
     Source,
     as_store_error,
+    changed,
     concerns_all,
     date_seconds,
     refusal,
 )
 from cxone_idem.stores.dynamodb_item import Layout
+from cxone_idem.text import region_of
 
 # DynamoDB answers a PutItem in single-digit milliseconds; after a hundred times that, the request
 # or its answer is lost. The SDK's 60 s outlast most Lambda time-outs.
@@ -76,8 +78,10 @@ class DynamoDBStore:
         ttl_attribute: str = "expires_at",
         runtime: Runtime = SYSTEM,
     ) -> None:
-        self._source = Source(table, Layout(partition_key, ttl_attribute), "PutItem")
-        self._client = BoundedClient(create_client, client)
+        require(isinstance(table, str), "table must be a name", table, "pass the table's name")
+        self._client = _Client(client)
+        layout = Layout(partition_key, ttl_attribute)
+        self._source = Source(table, layout, "PutItem", self._client.region)
         self._batches = Batches(self._source, self._client, runtime.monotonic)
         self._runtime = runtime
 
@@ -131,7 +135,7 @@ class DynamoDBStore:
         and a failure is logged and not raised: a missing table or permission shows before the first
         event does.
         """
-        table, layout, _ = self._source
+        table, layout, *_ = self._source
         try:
             self._client.send(
                 "put_item",
@@ -189,7 +193,7 @@ class DynamoDBStore:
             results.append(result)
             if isinstance(result, StoreError) and concerns_all(result):
                 results += [
-                    result.changed(outcome_unknown=False, attempts=0) for _ in puts[len(results) :]
+                    changed(result, outcome_unknown=False, attempts=0) for _ in puts[len(results) :]
                 ]
                 break
         return results
@@ -209,7 +213,7 @@ class DynamoDBStore:
     def _parameters(self, put: ConditionalPut) -> dict[str, Any]:
         """Return what PutItem takes, and `Put` in a transaction."""
         layout = self._source.layout
-        parameters = _condition(put.expected_version, layout.partition_key)
+        parameters = layout.condition(put.expected_version)
         parameters["TableName"] = self._source.table
         parameters["Item"] = layout.to_item(put.record)
         parameters["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
@@ -225,29 +229,26 @@ class DynamoDBStore:
         return True
 
 
-def _condition(expected_version: str | None, partition_key: str) -> dict[str, Any]:
-    if expected_version is None:
-        return {
-            "ConditionExpression": "attribute_not_exists(#key)",
-            "ExpressionAttributeNames": {"#key": partition_key},
-        }
-    if expected_version == NO_VERSION:
-        return {
-            "ConditionExpression": "attribute_exists(#key) AND attribute_not_exists(#version)",
-            "ExpressionAttributeNames": {"#key": partition_key, "#version": "version"},
-        }
-    return {
-        "ConditionExpression": "#version = :expected",
-        "ExpressionAttributeNames": {"#version": "version"},
-        "ExpressionAttributeValues": {":expected": {"S": expected_version}},
-    }
+class _Client(BoundedClient):
+    """The store's client, and the region that errors name."""
+
+    def __init__(self, client: Any) -> None:
+        # A resource of a table has `put_item` too, with other parameters.
+        is_resource = type(getattr(client, "meta", None)).__name__ == "ResourceMeta"
+        is_client = not is_resource and callable(getattr(client, "put_item", None))
+        expected = "client must be a low-level DynamoDB client"
+        fix = "pass boto3.client('dynamodb'), or the .meta.client of a resource"
+        require(client is None or is_client, expected, client, fix)
+        super().__init__(create_client, client)
+        self.region = region_of(self._client())
 
 
 def _after(before: Result, result: Result) -> Result:
     """Return the result of a later attempt: an earlier one may have been carried out."""
     if not isinstance(before, StoreError) or not isinstance(result, StoreError):
         return result
-    return result.changed(
+    return changed(
+        result,
         outcome_unknown=before.outcome_unknown or result.outcome_unknown,
         attempts=before.attempts + result.attempts,
     )

@@ -12,6 +12,7 @@ from cxone_idem.record import Record
 from cxone_idem.stores.dynamodb import create_client
 from cxone_idem.stores.dynamodb_errors import Source, as_store_error, date_seconds, read_item
 from cxone_idem.stores.dynamodb_item import Layout
+from cxone_idem.text import region_of
 
 _TEXT = "S"
 
@@ -44,7 +45,7 @@ class _Table:
         self._client = create_client() if client is None else client
 
     def _source(self, operation: str) -> Source:
-        return Source(self._name, self._layout, operation)
+        return Source(self._name, self._layout, operation, region_of(self._client))
 
     def _ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
         ask = getattr(self._client, xform_name(operation))

@@ -20,6 +20,7 @@ from cxone_idem.stores.dynamodb_errors import (
     refusal,
 )
 from cxone_idem.stores.dynamodb_item import OPTIONAL_ATTRIBUTES, Layout
+from cxone_idem.text import counted
 
 logger = logging.getLogger("cxone_idem")
 
@@ -106,7 +107,7 @@ class Batches:
 
     def _send(self, puts: Sequence[ConditionalPut], budget: Budget) -> list[Result | None]:
         """Send one request; None is a refusal without its item."""
-        table, layout, _ = self._source
+        table, layout, *_ = self._source
         left_seconds = budget.seconds_left()
         statements = [_statement(table, layout, put) for put in puts]
         try:
@@ -134,9 +135,9 @@ def _read_response(
     """
     answers = response.get("Responses") if isinstance(response, dict) else None
     if not isinstance(answers, list) or len(answers) != len(puts):
-        count = len(answers) if isinstance(answers, list) else "no"
+        found = counted(len(answers) if isinstance(answers, list) else 0, "response")
         problem = (
-            f"DynamoDB's answer has {count} responses, expected {len(puts)}; retrying helps if"
+            f"DynamoDB's answer has {found}, expected {len(puts)}; retrying helps if"
             " the endpoint is DynamoDB: check AWS_ENDPOINT_URL_DYNAMODB"
         )
         return [source.failure(problem, outcome_unknown=True) for _ in puts]

@@ -16,7 +16,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from cxone_idem.errors import StoreError
+from cxone_idem.errors import PROGRAMMING_ERRORS, StoreError
 from cxone_idem.protocol.store import ConditionalPut, PutResult
 from cxone_idem.record import Record
 from cxone_idem.stores.aws_client import NoAnswerInTimeError, NotSentError
@@ -27,11 +27,12 @@ Result = PutResult | StoreError
 
 
 class Source(NamedTuple):
-    """Where an answer came from: the table, its attribute names and the operation."""
+    """Where an answer came from: the table, its attribute names, the operation and the region."""
 
     table: str
     layout: Layout
     operation: str
+    region: str = "unknown"
 
     def failure(self, problem: str, **evidence: Any) -> StoreError:
         """Return a failure of this operation on this table."""
@@ -128,15 +129,14 @@ _REJECTED = _Meaning(
 )
 _UNSPECIFIED = _Meaning(
     "",
-    "DynamoDB answered with an error that nobody specified ({code}: {said}); whether retrying"
-    " helps is not known",
+    "DynamoDB answered with an unknown error ({code}: {said}); retrying may help",
     retryable=True,
 )
 _MEANINGS = (
     _Meaning(
         _MISSING,
-        "there is no such table in this account and region; retrying does not help: create it or"
-        " set CXONE_IDEM_TABLE and AWS_REGION",
+        "there is no such table in region {region} of this account; retrying does not help: set"
+        " AWS_REGION to the region of the table, set CXONE_IDEM_TABLE to its name, or create it",
     ),
     _Meaning(
         "Throttling|ProvisionedThroughputExceeded|(Request)?LimitExceeded",
@@ -144,7 +144,11 @@ _MEANINGS = (
         " give the table on-demand or more capacity if this goes on",
         retryable=True,
     ),
-    _Meaning(_CONFLICT, "another write got in the way ({said}); retrying helps", retryable=True),
+    _Meaning(
+        _CONFLICT,
+        "another write was made to the item at the same time ({said}); retrying helps",
+        retryable=True,
+    ),
     _FAILED,
     _Meaning(
         rf"{_FORBIDDEN}.*\bkms\b",
@@ -202,7 +206,9 @@ def _answered(
     )
     retries = metadata.get("RetryAttempts", 0)
     return source.failure(
-        meaning.problem.format(code=quoted(code), said=said, operation=source.operation),
+        meaning.problem.format(
+            code=quoted(code), said=said, operation=source.operation, region=source.region
+        ),
         code=code,
         request_id=metadata.get("RequestId"),
         # An attempt before this one may have been executed and its answer lost.
@@ -229,6 +235,14 @@ def _unanswered(error: Exception, source: Source, attempts: int) -> StoreError:
             " region, AWS_ENDPOINT_URL_DYNAMODB, the VPC endpoint and the security group"
         )
         return source.failure(problem, outcome_unknown=True, attempts=attempts)
-    kind = type(error).__name__
-    problem = f"the AWS SDK failed ({kind}: {error}); whether retrying helps is not known"
-    return source.failure(problem, outcome_unknown=True)
+    mistake = isinstance(error, PROGRAMMING_ERRORS)
+    helps = "does not help: look at the client and its hooks" if mistake else "may help"
+    problem = f"the AWS SDK failed ({type(error).__name__}: {error}); retrying {helps}"
+    return source.failure(problem, outcome_unknown=True, retryable=not mistake)
+
+
+def changed(error: StoreError, *, outcome_unknown: bool, attempts: int) -> StoreError:
+    """Return an error with another outcome and another number of attempts."""
+    made = StoreError(*error.args[:5], outcome_unknown, error.retryable, attempts)  # type: ignore[call-arg]
+    made.__cause__ = error.__cause__
+    return made

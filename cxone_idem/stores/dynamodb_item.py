@@ -54,6 +54,24 @@ class Layout(NamedTuple):
             item["origin"] = {"M": origin}
         return item
 
+    def condition(self, expected_version: str | None) -> dict[str, Any]:
+        """Return the parameters that let a write through if the item's version is as expected."""
+        if expected_version is None:
+            return {
+                "ConditionExpression": "attribute_not_exists(#key)",
+                "ExpressionAttributeNames": {"#key": self.partition_key},
+            }
+        if expected_version == NO_VERSION:
+            return {
+                "ConditionExpression": "attribute_exists(#key) AND attribute_not_exists(#version)",
+                "ExpressionAttributeNames": {"#key": self.partition_key, "#version": "version"},
+            }
+        return {
+            "ConditionExpression": "#version = :expected",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": {":expected": {"S": expected_version}},
+        }
+
     def to_record(self, item: Item) -> Record:
         """Return the record of an item; raise `ForeignItemError` if it has none.
 

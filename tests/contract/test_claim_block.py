@@ -177,3 +177,57 @@ def test_a_cancelled_block_is_released() -> None:
         assert deduplicator.claim("k")
 
     asyncio.run(main())
+
+
+TEST_FIRST = "key 'k' is done already.*drop the event.*retrying does not help.*`if claimed:`"
+
+
+def enter(_: Deduplicator, done: Any) -> None:
+    """Write the block without a test before it."""
+    with done:
+        raise AssertionError
+
+
+async def enter_async(_: AsyncDeduplicator, done: Any) -> None:
+    """Write it for asyncio."""
+    async with done:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        enter,
+        Deduplicator.complete,
+        Deduplicator.release,
+        Deduplicator.extend,
+        lambda _, done: done.complete(),
+    ],
+)
+def test_a_duplicate_that_is_taken_for_a_claim_says_what_to_write(use: Any) -> None:
+    """Nobody sees it before the first duplicate, so the error has the whole answer."""
+    deduplicator = Deduplicator(MemoryStore())
+    deduplicator.claim("k")
+    deduplicator.complete("k")
+    done: Any = deduplicator.claim("k")
+    with pytest.raises((TypeError, AttributeError), match=TEST_FIRST):
+        use(deduplicator, done)
+    assert not hasattr(done, "held")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        enter_async,
+        AsyncDeduplicator.complete,
+        AsyncDeduplicator.release,
+        AsyncDeduplicator.extend,
+    ],
+)
+def test_an_async_duplicate_says_so_too(use: Any) -> None:
+    """By the same text."""
+    deduplicator = Deduplicator(MemoryStore())
+    deduplicator.claim("k")
+    deduplicator.complete("k")
+    with pytest.raises(TypeError, match=TEST_FIRST):
+        asyncio.run(use(AsyncDeduplicator(deduplicator), deduplicator.claim("k")))

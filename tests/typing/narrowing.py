@@ -44,5 +44,7 @@ def mistakes(key: str) -> None:
     """Each line is refused: an ignore that nothing needs is an error of its own."""
     claimed = claim(key)
     claimed.complete()  # type: ignore[union-attr]
+    with claimed:  # type: ignore[union-attr]
+        pass
     if not claimed:
         claimed.complete()  # type: ignore[attr-defined]

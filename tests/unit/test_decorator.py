@@ -322,12 +322,12 @@ def _by_name_only(*, event: Event) -> None: ...
 @pytest.mark.parametrize(
     ("function", "why"),
     [
-        (_async, "_async is not one: it is async"),
-        (_async_generator, "it is an async generator.*cxone_idem.aio"),
+        (_async, "_async is not one: it is async.*: use AsyncDeduplicator.claim and `async with`"),
+        (_async_generator, "it is an async generator.*: use AsyncDeduplicator.claim"),
         (functools.partial(_async), "it is async"),
         (_generator, "_generator is not one: it is a generator"),
         (Consumer, "Consumer is not one: it is a class"),
-        ("detail.id", "passed as key="),
+        ("detail.id", r"this is a str; .*: a key is @once\(key='...'\)"),
         (17, "an int is not one: it cannot be called"),
         (Consumer.process_event, "it is a method.*once\\(it.method\\)"),
         (staticmethod(_no_parameter), "put it below @staticmethod"),

@@ -184,7 +184,7 @@ def test_an_integer_of_any_size_is_a_key() -> None:
         (["a", ""], "part 2 of 2 is an empty text"),
         (["a", ["b", None]], "part 2 of 2 of part 2 of 2 is null"),
         (["a", {}], "part 2 of 2 is an empty object"),
-        ({"a": "x", "b": None}, "part 2 of 2 is null"),
+        ({"a": "x", "b": None}, "a value whose part 2 of 2 is null"),
         ({1: "x"}, "a name that is no text"),
         ({"a"}, "a set"),
     ],
@@ -193,6 +193,14 @@ def test_values_that_are_no_key(value: Any, reason: str) -> None:
     """Every unusable value is named by its kind, and its content is not shown."""
     with pytest.raises(KeyMissingError, match=reason):
         find_key({"detail": {"key": value}}, "detail.key")
+
+
+def test_a_member_that_the_expression_names_is_named() -> None:
+    """It is not payload, as the user wrote it."""
+    with pytest.raises(KeyMissingError, match="a value whose member 'conv' is null"):
+        find_key({"id": "x"}, "{id: id, conv: detail.conversationId}")
+    with pytest.raises(KeyMissingError, match="whose part 2 of 2 of member 'parts' is null"):
+        find_key({"id": "x"}, "{parts: [id, absent]}")
 
 
 def test_a_list_nested_too_deep_is_no_key() -> None:
@@ -240,6 +248,12 @@ def without(name: str) -> dict[str, Any]:
             "pass decode=cxone_idem.sns.decode",
         ),
         ([], "usable key"),
+        (batch(record("m", "{}")), r"batch of SQS \(it has 'Records'\): use process_batch\(event"),
+        (
+            batch(record("m", "{}"))["Records"],
+            r"batch of SQS \(a list of records\): use process_batch",
+        ),
+        ({"Records": [{"eventSource": "aws:s3"}]}, "no EventBridge event"),
     ],
 )
 @pytest.mark.parametrize("expression", ["detail.IdempotencyKey || id", "detail.IdempotencyKey||id"])
@@ -251,6 +265,12 @@ def test_the_default_takes_no_entitys_id(event: Any, fix: str, expression: str) 
     handler = once(deduplicator=Deduplicator(MemoryStore(), config))(print)
     with pytest.raises(KeyMissingError, match=fix):
         handler(event)
+
+
+def test_a_batch_is_one_whatever_the_key() -> None:
+    """No other key would make it an event."""
+    with pytest.raises(KeyMissingError, match="help: this is a batch of SQS"):
+        find_key(batch(record("m", "{}")), "detail.id")
 
 
 def test_an_id_that_was_chosen_counts_anywhere() -> None:

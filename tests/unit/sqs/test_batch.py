@@ -302,7 +302,7 @@ def test_an_interrupted_handler_releases_and_propagates(
 @pytest.mark.parametrize(
     ("event", "says"),
     [
-        (None, "got null"),
+        (None, "got None"),
         ([], "list"),
         ({}, "object without 'Records'"),
         (envelope(), "object without 'Records'"),
@@ -357,7 +357,7 @@ def test_a_wrong_handler_or_context_is_a_clear_error(
     deduplicator: Deduplicator, handler: Any, context: Any
 ) -> None:
     """Arguments are checked before anything runs."""
-    with pytest.raises(TypeError, match=r"process_event must be|context has no"):
+    with pytest.raises(TypeError, match=r"process_event must be|context must have"):
         deduplicator.process_batch(batch_of("k"), handler, context=context)
 
 

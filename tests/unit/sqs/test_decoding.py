@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import traceback
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -70,10 +71,10 @@ def raises(one: dict[str, Any]) -> str:
     ("decode", "says"),
     [
         (raises, "decode tests.unit.sqs.test_decoding.raises raised ValueError, so there is no"),
-        (lambda _: None, "body is not JSON"),
-        (lambda _: 17, "body is not JSON"),
-        (lambda one: [one], "body is not JSON"),
-        (lambda one: one["body"], "body is not JSON"),
+        (lambda _: None, "test_decoding.<lambda> returned None, expected a JSON object"),
+        (lambda _: 17, "test_decoding.<lambda> returned an int, expected"),
+        (lambda one: [one], "test_decoding.<lambda> returned a list, expected"),
+        (lambda one: one["body"], "test_decoding.<lambda> returned a text that is not JSON"),
         (lambda one: json.dumps([one]), "expected a JSON object"),
         (lambda one: {"secret": one}, "no usable key"),
     ],
@@ -116,8 +117,32 @@ async def asynchronous(one: Any) -> Any:
 def test_what_cannot_decode_is_refused(decode: Any) -> None:
     """Before anything is claimed."""
     deduplicator = Deduplicator(MemoryStore())
-    with pytest.raises(TypeError, match=r"^decode \(whose event is the SQS record\) must be"):
+    with pytest.raises(TypeError, match=r"^decode must be a function of one SQS record, but"):
         deduplicator.process_batch(batch_of("k"), lambda _: None, decode=decode)
+    with pytest.raises(TypeError, match=r"^decode must be"):
+        Deduplicator(MemoryStore(), decode=decode)
+
+
+def test_no_async_advice_is_given_to_a_decode() -> None:
+    """It is called in the thread of a batch: there is no async way."""
+    with pytest.raises(TypeError, match=r"it is async, .*: pass a plain function; retrying"):
+        Deduplicator(MemoryStore(), decode=asynchronous)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (None, "the record has no body, expected a JSON object"),
+        ({"a": 1}, "its body is a dict, expected a JSON object"),
+        ("H4sIAAAA", r"a text that is not JSON .*: send JSON, or pass a decode="),
+        ("null", "its body is null"),
+    ],
+)
+def test_what_is_no_body_is_named(body: Any, says: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Each by what is wrong with it, and with what helps."""
+    one = {**record("m", "{}"), "body": body}
+    assert failed(Deduplicator(MemoryStore()).process_batch(batch(one), print)) == ["m"]
+    assert re.search(says, caplog.text)
 
 
 @pytest.mark.parametrize(

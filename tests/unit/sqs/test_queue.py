@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cxone_idem.errors import QueueError
-from cxone_idem.sqs.queue import SqsQueue, lambda_record
+from cxone_idem.sqs.queue import SqsQueue, create_sqs_client, lambda_record, open_queue
 
 
 def test_whatever_a_client_raises_is_a_queue_error() -> None:
@@ -20,6 +21,18 @@ def test_whatever_a_client_raises_is_a_queue_error() -> None:
     with pytest.raises(QueueError) as caught:
         SqsQueue(Client(), "http://127.0.0.1/q").delete(["h"])
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_missing_queue_names_the_region_that_was_asked() -> None:
+    """It is the likeliest mistake."""
+    client = create_sqs_client(attempts=1, answer_seconds=1)
+
+    def absent(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "QueueDoesNotExist"}}, "GetQueueUrl")
+
+    client.meta.events.register("before-call.sqs.GetQueueUrl", absent)
+    with pytest.raises(QueueError, match=f"in region {client.meta.region_name} of this account"):
+        open_queue(client, "events")
 
 
 def test_a_received_message_looks_as_lambda_delivers_it() -> None:

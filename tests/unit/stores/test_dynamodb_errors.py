@@ -78,6 +78,13 @@ def test_each_answer_of_dynamodb_reads_differently(
         assert part in str(error)
 
 
+def test_a_missing_table_names_the_region_that_was_asked() -> None:
+    """It is the likeliest mistake."""
+    client = client_that_answers(400, "ResourceNotFoundException")
+    with pytest.raises(StoreError, match=f"in region {client.meta.region_name} of this account"):
+        Deduplicator(DynamoDBStore("events", client)).claim("k")
+
+
 def test_a_refusal_without_its_item_says_so() -> None:
     """An engine or SDK too old to return the item cannot be decided on, and is not looped on."""
     client = client_that_answers(400, "ConditionalCheckFailedException")
