@@ -59,26 +59,26 @@ class Config:
     table: str = setting("cxone-idem", "DynamoDB table that holds the records", check_name)
     namespace: str = setting(
         "",
-        "whose keys these are, so that two consumers can share a table; default is the Lambda"
-        " function's name, and `none` keeps keys as they are",
+        "whose keys these are, so that two consumers can share a table (default: the Lambda"
+        " function's name; `none` keeps keys as they are)",
         check_namespace,
     )
     key: str = setting(
         DEFAULT_KEY,
-        "JMESPath over the event that finds its key; by default `id` counts only in an EventBridge"
-        " event; `sqs` in it is the SQS record",
+        "JMESPath over the event that finds its key; `sqs` in it is the SQS record (in the default,"
+        " `id` counts only in an EventBridge event)",
         _check_key,
     )
     fingerprint: str = setting(
         DEFAULT_FINGERPRINT,
-        "JMESPath over the event of what all events of one key agree in; if they do not, the"
-        " message fails; `none` compares nothing",
+        "JMESPath over the event that finds what all events of one key have in common; an event"
+        " that differs fails (`none` compares nothing)",
         _check_fingerprint,
     )
     # 300 s: the longest work most consumers do per event; Lambda uses its real deadline instead.
     lease_seconds: float = setting(
         300,
-        "how long a claim lasts outside Lambda; on Lambda it is the invocation's remaining time",
+        "how long a claim lasts outside Lambda (on Lambda: the invocation's remaining time)",
         number(1, 7 * _DAY_SECONDS),
     )
     # 14 days: the longest a message can wait in an SQS queue and still be delivered.
@@ -106,50 +106,49 @@ class Config:
     # 900 s: no Lambda invocation lasts longer.
     wait_seconds: float = setting(
         0,
-        "how long `claim()` and `@once` wait for a key in progress elsewhere; each question is a"
-        " write, and batches never wait",
+        "how long `claim()` and `@once` wait for a key in progress elsewhere; each try is a write,"
+        " and batches never wait",
         number(0, 900),
     )
     # 60 s: duplicates come within seconds. After that what is done is asked for again, so that a
     # process does not drop for ever what somebody made free to run again.
     remember_seconds: float = setting(
         60,
-        "how long this process remembers a key as done, and drops its duplicates without a request;"
-        " `0` is off",
+        "how long this process remembers a key as done, and drops its duplicates without a request"
+        " (`0`: never)",
         number(0, _DAY_SECONDS),
     )
     max_attempts: int = setting(
         0,
-        "how often the work on a key is begun at most; then its message fails unrun; `0` is no"
-        " limit",
+        "how often the work on a key is begun at most; after that its message fails and does not"
+        " run (`0`: no limit)",
         number(0, _ATTEMPTS_MAX, "attempts"),
     )
     align_visibility: bool = setting(
         False,  # noqa: FBT003
-        "`true` has a message that failed come back when it is worth another try, not after the"
-        " queue's visibility timeout",
+        "`true`: a failed message comes back when another try is worth it, not after the queue's"
+        " visibility timeout",
         check_switch,
     )
     metrics: str = setting(
         "",
-        "CloudWatch namespace, such as `cxone_idem`, for one line of metrics a batch on stdout; by"
-        " default none is written",
+        "CloudWatch namespace, such as `cxone_idem`: each batch then writes one line of metrics to"
+        " stdout",
         check_metrics,
     )
     # 1 ms: a fifth or less of a round trip, so that it hardly lengthens the time between a side
     # effect and its record.
     linger_ms: float = setting(
         1,
-        "how long a completion waits for others of its batch, to go in one request with them",
+        "how long a completion waits for others of its batch, so that one request takes them all",
         number(0, 1000, "milliseconds"),
     )
     warm_up: bool = setting(
         True,  # noqa: FBT003
-        "`false` sends no request in Lambda's init phase; by default one that writes nothing opens"
-        " the connection there",
+        "`true`: a request that writes nothing opens the connection in Lambda's init phase",
         check_switch,
     )
-    disabled: bool = setting(False, "`true` runs every event, undeduplicated", check_switch)  # noqa: FBT003
+    disabled: bool = setting(False, "`true`: every event runs, duplicates too", check_switch)  # noqa: FBT003
 
     def __post_init__(self) -> None:
         found = [(one.name, one.metadata["check"](getattr(self, one.name))) for one in fields(self)]
@@ -206,10 +205,13 @@ def _misspelled_variables(environ: Mapping[str, str]) -> list[str]:
     for name in sorted(one for one in environ if one.startswith(PREFIX) and one not in known):
         meant = [one for one in known if _is_near(name, one)]
         if meant:
-            mistakes.append(f"{name} is not a setting, and {' or '.join(meant)} is")
+            mistakes.append(f"{name} is not a setting (did you mean {' or '.join(meant)}?)")
         else:
-            text = "%s is no setting of this version, and is ignored; there are %s"
-            logger.warning(text, name, ", ".join(known))
+            logger.warning(
+                "%s is unknown to this version and is ignored; `cxone-idem config` lists the"
+                " settings",
+                name,
+            )
     return mistakes
 
 

@@ -61,7 +61,8 @@ async def outlast(
         undone = _started(start, partial(undo, future.result()))
         await _is_cancelled_before(undone)
         if undone.exception() is not None:
-            logger.error("what a cancelled task got was kept", exc_info=undone.exception())
+            text = "the claim of a cancelled task could not be given back; its lease will end"
+            logger.error(text, exc_info=undone.exception())
     raise asyncio.CancelledError
 
 

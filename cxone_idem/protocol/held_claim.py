@@ -155,8 +155,8 @@ class Extension:
             self._held.promise_lease(self._lease_ms, self._since)
         elif self.error is None and self.done:
             problem = (
-                f"the lease on key {quoted(self._held.key)} cannot be made to hold: each round trip"
-                " was slower than the one before; retrying helps once the store answers evenly"
+                f"no lease on key {quoted(self._held.key)} could be secured: DynamoDB answered"
+                " slower each time; retrying helps once it answers evenly"
             )
             self.error = StoreError(problem, "", "extend")
 

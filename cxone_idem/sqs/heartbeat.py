@@ -16,7 +16,7 @@ from cxone_idem.protocol.held_claim import HeldClaim
 from cxone_idem.record import State
 from cxone_idem.sqs.queue import SqsQueue, VisibilityChange
 from cxone_idem.sqs.visibility import VISIBILITY_MAX_SECONDS
-from cxone_idem.text import quoted
+from cxone_idem.text import counted, quoted
 
 logger = logging.getLogger("cxone_idem")
 
@@ -58,9 +58,9 @@ class Heartbeat:
             thread.start()
         except RuntimeError as error:
             logger.warning(
-                "the heartbeat of %d messages has no thread (%s): those that are not done in %d s"
-                " may be delivered again, and run a second time meanwhile",
-                len(handles),
+                "the heartbeat of %s has no thread (%s): what is not done in %d s may be delivered"
+                " again, and run a second time meanwhile",
+                counted(len(handles), "message"),
                 error,
                 self.visibility_seconds,
             )
@@ -86,7 +86,8 @@ class Heartbeat:
         except ClaimLostError as error:
             # Settled since it was listed, it is not lost.
             if claim.record.state is State.IN_PROGRESS:
-                logger.error("lost under its handler, which may do it twice: %s", error)
+                text = "the claim was lost while its handler runs: the work may be done twice: %s"
+                logger.error(text, error)
         except IdemError as error:
             logger.warning("the lease on key %s was not extended: %s", quoted(claim.key), error)
         except BaseException:  # even SystemExit would end this thread alone, and unseen
@@ -98,7 +99,7 @@ class Heartbeat:
         try:
             refused = [*self._queue.change_visibility(wanted).values()]
             if refused:
-                logger.warning("%d %s: %s", len(refused), text, refused[0])
+                logger.warning("%s (%d of %d): %s", text, len(refused), len(wanted), refused[0])
         except QueueError as error:
             logger.warning("%s: %s", text, error)
         except BaseException:  # as above

@@ -6,6 +6,7 @@ import copy
 import inspect
 import multiprocessing
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,6 +92,15 @@ def test_no_error_is_forgotten_here() -> None:
         if inspect.isclass(thing) and issubclass(thing, IdemError)
     }
     assert {type(error) for error in ERRORS} == named
+
+
+def test_one_thing_is_not_many() -> None:
+    """Each text agrees with its number."""
+    said = [str(ConfigError(("a",))), str(ConfigError(("a", "b")))]
+    assert [one.partition("help: ")[2] for one in said] == ["correct it", "correct all of them"]
+    once, twice = (replace(RECORD, generation=number) for number in (1, 2))
+    assert "was tried 1 time and never" in str(AttemptsExhaustedError("k", 1, once))
+    assert "was tried 2 times and never" in str(AttemptsExhaustedError("k", 2, twice))
 
 
 @pytest.mark.parametrize("duplicate", COPIES)

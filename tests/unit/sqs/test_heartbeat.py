@@ -195,7 +195,9 @@ def test_a_claim_lost_under_its_handler_is_logged(
         work.beats.beat()
 
     assert work.run(process, "a") == ["claim_lost"]
-    (told,) = [entry for entry in caplog.records if "lost under its handler" in entry.getMessage()]
+    (told,) = [
+        entry for entry in caplog.records if "lost while its handler runs" in entry.getMessage()
+    ]
     assert told.levelno == logging.ERROR
 
 
