@@ -106,7 +106,7 @@ def _finder(key: Key | None) -> Callable[[Any, Deduplicator], str]:
         given = "for this event the function given as key= returned"
         return lambda event, _: checked_key(key(event), given)
     is_right = key is None or isinstance(key, str)
-    fix = "write key='detail.id', or key=lambda event: ..."
+    fix = "write key='detail.id', or pass a function of the event"
     require(is_right, "key must be a JMESPath text or a function", key, fix)
     mistake = key is not None and expression_mistake(key, is_key=True)
     if mistake:

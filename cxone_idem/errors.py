@@ -221,7 +221,7 @@ class StoreError(IdemError):
         if self.request_id:
             evidence += f", request id {self.request_id}"
         if self.attempts > 1:
-            evidence += f", {self.attempts} attempts"
+            evidence += f", {counted(self.attempts, 'attempt')}"
         return f"{self.problem} ({evidence})"
 
 

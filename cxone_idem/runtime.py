@@ -22,9 +22,12 @@ def random_fraction() -> float:
     return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Runtime:
     """The clocks, the sleep and the randomness that this library works with."""
+
+    def __repr__(self) -> str:
+        return "Runtime()"  # a default argument, which help() and the site show
 
     now: Callable[[], float] = time.time
     """Returns the wall clock, epoch seconds."""

@@ -14,6 +14,7 @@ class PutResult(NamedTuple):
     """A store's answer to a conditional write."""
 
     written: bool
+    """True if the record was written; False if what is stored refused it."""
     existing: Record | None = None
     """The record that refused the write; None if it was written, or if there is no item."""
     date_seconds: int | None = None
@@ -24,7 +25,9 @@ class ConditionalPut(NamedTuple):
     """A record to write, and the version that it must replace."""
 
     record: Record
+    """The record to write."""
     expected_version: str | None
+    """The version that the item must have; see `Store.put_if`."""
 
 
 class Budget(NamedTuple):

@@ -181,7 +181,7 @@ def _checked_hook(hook: Any) -> Callable[[Outcome], object] | None:
     """Return the function to call with each outcome; raise `TypeError` if it is none."""
     is_right = hook is None or (callable(hook) and not inspect.iscoroutinefunction(hook))
     expected = "on_outcome must be a plain function of one Outcome, not async"
-    require(is_right, expected, hook, "pass def on_outcome(outcome): ...")
+    require(is_right, expected, hook, "write `def on_outcome(outcome):`")
     checked: Callable[[Outcome], object] | None = hook
     return checked
 

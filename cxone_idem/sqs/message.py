@@ -27,11 +27,14 @@ class Message(NamedTuple):
     """A message of a batch."""
 
     id: str
+    """Its SQS message id."""
     body: Any
+    """Its body, as text: the event, unless a `decode` makes the event of it."""
     group: str | None
     """Its message group, if the queue is FIFO. Fair standard queues carry group ids too, but
     promise no order, so only the queue's ARN decides ("Using fair queues", SQS Developer Guide)."""
     attributes: Mapping[str, Any]
+    """The attributes that SQS adds, such as `["SentTimestamp"]`."""
     receipt_handle: str
     """SQS's name of this one receive; empty if it did not come along."""
     queue_arn: str

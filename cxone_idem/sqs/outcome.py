@@ -54,7 +54,9 @@ class Outcome(NamedTuple):
     """The status of a message, and the evidence."""
 
     message: Message
+    """The message that ended."""
     status: MessageStatus
+    """The way it ended."""
     key: str
     """Empty if the event yields none."""
     origin: Origin

@@ -3,8 +3,8 @@
 Nothing here needs a test framework, and nothing of the library needs this.
 """
 
+from cxone_idem.testing import events, rehearsal
 from cxone_idem.testing.events import (
-    QUEUE_ARN,
     FakeContext,
     eventbridge_event,
     failed_ids,
@@ -12,7 +12,12 @@ from cxone_idem.testing.events import (
     sqs_event_of,
     sqs_record,
 )
-from cxone_idem.testing.rehearsal import START_SECONDS, MovableClock, Rehearsal, RehearsalStore
+from cxone_idem.testing.rehearsal import MovableClock, Rehearsal, RehearsalStore
+
+QUEUE_ARN = events.QUEUE_ARN
+"""The ARN of the queue that `sqs_record` comes from; `.fifo` follows it for a FIFO queue."""
+START_SECONDS = rehearsal.START_SECONDS
+"""When a `MovableClock` starts, epoch seconds: in 2033, so that no engine sweeps the records."""
 
 __all__ = [
     "QUEUE_ARN",

@@ -18,7 +18,6 @@ from cxone_idem.sqs.outcome import Outcome
 from cxone_idem.stores.memory import MemoryStore
 
 START_SECONDS = 2_000_000_000.0
-"""When a `MovableClock` starts, epoch seconds: in 2033, so that no engine sweeps the records."""
 
 
 class MovableClock:
