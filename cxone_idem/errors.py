@@ -177,7 +177,7 @@ class ResultMissingError(IdemError):
 
 
 PROGRAMMING_ERRORS = (AttributeError, TypeError)
-"""What a store or a client raises that is not what it should be: it would fail again."""
+"""The errors of code that takes a store or a client for something else: they come again."""
 
 
 class StoreError(IdemError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,12 @@ def test_no_text_jars() -> None:
         if not text.startswith(_COUNTED) and (found := slips(module, text))
     }
     assert jarring == {}
+
+
+def test_a_text_stands_in_one_place() -> None:
+    """What is written twice is corrected once."""
+    long = [text for module, text in texts() if module[:4] != "cli." and len(text.split()) > 5]
+    assert {text for text, times in Counter(long).items() if times > 1} == set()
 
 
 @pytest.mark.parametrize(
