@@ -103,8 +103,8 @@ def _finder(key: Key | None) -> Callable[[Any, Deduplicator], str]:
         message = "key is an async function; pass a plain one, or a JMESPath expression"
         raise TypeError(message)
     if callable(key):
-        given = "for this event the function given as key= returned"
-        return lambda event, _: checked_key(key(event), given)
+        name = "what the function given as key= returned for this event"
+        return lambda event, _: checked_key(key(event), name)
     is_right = key is None or isinstance(key, str)
     fix = "write key='detail.id', or pass a function of the event"
     require(is_right, "key must be a JMESPath text or a function", key, fix)

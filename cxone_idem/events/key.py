@@ -48,16 +48,13 @@ def find_key(event: Any, expression: str) -> str:
         raise _missing(expression, "finds something nested too deep") from None
 
 
-def checked_key(key: object, given: str = "the key is") -> str:
-    """Return a key a caller passed; raise `KeyMissingError` unless it is a non-blank text.
-
-    The error says by the words of `given` where the key is from.
-    """
+def checked_key(key: object, name: str = "the key") -> str:
+    """Return a key a caller passed; raise `KeyMissingError` unless it is a non-blank text."""
     if isinstance(key, str) and key.strip():
         return key
-    kind = "a blank text" if isinstance(key, str) else kind_of(key)
+    kind = "blank" if isinstance(key, str) else kind_of(key)
     fix = "pass the text that only copies of one event share"
-    message = f"{given} {kind}, expected a non-blank text; retrying does not help: {fix}"
+    message = f"{name} is {kind}, expected a non-blank text; retrying does not help: {fix}"
     raise KeyMissingError(message)
 
 

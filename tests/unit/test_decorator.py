@@ -113,11 +113,19 @@ def test_the_key_is_what_the_caller_says(
     assert not Deduplicator(store).claim(expected)
 
 
-@pytest.mark.parametrize("key", [lambda _: "  ", lambda _: None, lambda _: 17, "nothing.there"])
-def test_an_event_without_a_key_is_an_error(store: MemoryStore, key: Any) -> None:
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        (lambda _: "  ", "given as key= returned for this event is blank"),
+        (lambda _: None, "given as key= returned for this event is None"),
+        (lambda _: 17, "given as key= returned for this event is an int"),
+        ("nothing.there", "no usable key"),
+    ],
+)
+def test_an_event_without_a_key_is_an_error(store: MemoryStore, key: Any, says: str) -> None:
     """It never runs unprotected."""
     function, ran = worker(store, key=key)
-    with pytest.raises(KeyMissingError, match="key"):
+    with pytest.raises(KeyMissingError, match=says):
         function(envelope("k"))
     assert not ran
 
