@@ -19,7 +19,7 @@ def parse_envelope(
 
     `decoder` names the function that made the body, if one did.
     """
-    fix = "fix the decoder, or the sender" if decoder else "send an EventBridge event"
+    fix = "fix decode, or the sender" if decoder else "send an EventBridge event"
     try:
         envelope = json.loads(body, parse_float=parse_float)
         found = json_kind_of(envelope)

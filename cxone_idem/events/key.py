@@ -36,8 +36,9 @@ def find_key(event: Any, expression: str) -> str:
     try:
         found = search(expression, searched)
     except EVALUATION_ERRORS as error:
-        raise _missing(expression, f"failed with {type(error).__name__}") from None
-    hint = _hint(event, is_default=is_default) if found is None else ""
+        hint = _batch_hint(event)
+        raise _missing(expression, f"failed with {type(error).__name__}", hint) from None
+    hint = _batch_hint(event) or (_hint(event) if found is None and is_default else "")
     try:
         _check(found, expression)
         is_plain = isinstance(found, str) and not reads_as_json(found)
@@ -96,15 +97,9 @@ def _check_parts(found: list[Any] | dict[str, Any], expression: str, name: str) 
         _check(part, expression, f"{called}{where}")
 
 
-def _hint(event: Any, *, is_default: bool) -> str:
-    """Return what to do where an expression finds nothing in this event."""
-    if _is_sqs_batch(event):
-        sign = "it has 'Records'" if isinstance(event, Mapping) else "a list of records"
-        return (
-            f"this is a batch of SQS ({sign}): use process_batch(event, process_event,"
-            " context=context)"
-        )
-    if not is_default or not isinstance(event, Mapping) or is_envelope(event):
+def _hint(event: Any) -> str:
+    """Return what to set where the default expression finds nothing."""
+    if not isinstance(event, Mapping) or is_envelope(event):
         return ""
     if isinstance(event.get("Message"), str) and "TopicArn" in event:
         return (
@@ -118,11 +113,21 @@ def _hint(event: Any, *, is_default: bool) -> str:
     )
 
 
-def _is_sqs_batch(event: Any) -> bool:
-    # An event of S3 has records as well, and is one event where it comes in a message.
+def _batch_hint(event: Any) -> str:
+    """Return what to do with a batch: one key for all of its events would drop most of them."""
     records = event.get("Records") if isinstance(event, Mapping) else event
     first = records[0] if isinstance(records, list) and records else None
-    return isinstance(first, Mapping) and first.get("eventSource") == "aws:sqs"
+    source = (
+        first.get("eventSource", first.get("EventSource")) if isinstance(first, Mapping) else ""
+    )
+    sign = "it has 'Records'" if isinstance(event, Mapping) else "a list of records"
+    if source == "aws:sqs":
+        fix = "use process_batch(event, process_event, context=context)"
+        return f"this is a batch of SQS ({sign}): {fix}"
+    # Not one of S3, which comes in a message and is one event.
+    if source in {"aws:sns", "aws:kinesis", "aws:dynamodb"}:
+        return f"this is a batch of {source} ({sign}): call the function for the event in each"
+    return ""
 
 
 def _missing(expression: str, reason: str, hint: str = "") -> KeyMissingError:

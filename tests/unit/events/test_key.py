@@ -267,10 +267,18 @@ def test_the_default_takes_no_entitys_id(event: Any, fix: str, expression: str) 
         handler(event)
 
 
-def test_a_batch_is_one_whatever_the_key() -> None:
-    """No other key would make it an event."""
+@pytest.mark.parametrize("key", ["detail.id", "[detail.id, id]", "from_json(detail)", "length(id)"])
+def test_a_batch_is_one_whatever_the_key(key: str) -> None:
+    """No other key would make it an event, so none is asked for."""
     with pytest.raises(KeyMissingError, match="help: this is a batch of SQS"):
-        find_key(batch(record("m", "{}")), "detail.id")
+        find_key(batch(record("m", "{}")), key)
+
+
+@pytest.mark.parametrize("name", ["eventSource", "EventSource"])
+def test_a_batch_of_another_service_is_one_too(name: str) -> None:
+    """Its records hold the events."""
+    with pytest.raises(KeyMissingError, match=r"batch of aws:sns .*: call the function for"):
+        find_key({"Records": [{name: "aws:sns"}]}, Config().key)
 
 
 def test_an_id_that_was_chosen_counts_anywhere() -> None:
