@@ -15,7 +15,7 @@ from cxone_idem.testing.events import (
 from cxone_idem.testing.rehearsal import MovableClock, Rehearsal, RehearsalStore
 
 QUEUE_ARN = events.QUEUE_ARN
-"""The ARN of the queue that `sqs_record` comes from; `.fifo` follows it for a FIFO queue."""
+"""The ARN of the queue that each `sqs_record` is from, unless that is FIFO."""
 START_SECONDS = rehearsal.START_SECONDS
 """When a `MovableClock` starts, epoch seconds: in 2033, so that no engine sweeps the records."""
 
