@@ -36,9 +36,9 @@ def json_kind_of(value: object) -> str:
     return "null" if value is None else kind_of(value)
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, nouns: str = "") -> str:
     """Return a number of things, as in `1 attempt` and `2 attempts`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def region_of(client: object) -> str:

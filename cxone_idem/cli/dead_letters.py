@@ -10,7 +10,6 @@ import click
 from cxone_idem.cli.functions import decode_option
 from cxone_idem.cli.options import mention_no_namespace, on_records
 from cxone_idem.cli.output import (
-    counted,
     format_time,
     json_option,
     print_result,
@@ -21,6 +20,7 @@ from cxone_idem.config import Config
 from cxone_idem.sqs.dead_letters import DeadLetter, DeadLetters, Verdict
 from cxone_idem.sqs.queue import create_sqs_client, open_queue
 from cxone_idem.stores.dynamodb_admin import RecordReader
+from cxone_idem.text import counted
 
 _COLUMNS = ("message", "sent", "key", "record", "verdict", "reason")
 _DONE_BY = {Verdict.DROP: "dropped", Verdict.SEND_BACK: "sent back"}

@@ -12,7 +12,6 @@ import click
 from cxone_idem.cli.options import NAME, in_region
 from cxone_idem.cli.output import (
     Exit,
-    counted,
     json_option,
     on_terminal,
     print_result,
@@ -23,7 +22,7 @@ from cxone_idem.config import Config
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.check import Finding, Status
 from cxone_idem.doctor.examination import Examination
-from cxone_idem.text import legible
+from cxone_idem.text import counted, legible
 
 _COLUMNS = ("status", "check", "subject", "what", "why", "fix")
 _COLOURS = {Status.WRONG: "red", Status.ADVICE: "yellow", Status.UNKNOWN: "magenta"}

@@ -15,7 +15,6 @@ from cxone_idem.cause import Cause
 from cxone_idem.cli.log_reader import Duplicate, LogReader
 from cxone_idem.cli.output import (
     Exit,
-    counted,
     json_option,
     on_terminal,
     print_result,
@@ -25,6 +24,7 @@ from cxone_idem.cli.output import (
 )
 from cxone_idem.config import Config
 from cxone_idem.stores.dynamodb_item import Layout
+from cxone_idem.text import counted
 
 # One screen of rows: 50 periods at most, unless even days are more.
 _ROWS_MAX = 50

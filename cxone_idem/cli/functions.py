@@ -34,7 +34,8 @@ def imported(name: str, option: str) -> Any:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         message = f"{name!r} is not a function to import, such as app.events:process ({reason})"
         raise click.BadParameter(message, param_hint=option) from error
-    mistake = "it is a class" if inspect.isclass(found) else handler_mistake(found)
+    of_decode = ("pass a plain function", "the record") if option == "--decode" else ()
+    mistake = "it is a class" if inspect.isclass(found) else handler_mistake(found, *of_decode)
     if mistake:
         message = f"{name!r} is not a function of an event: {mistake}"
         raise click.BadParameter(message, param_hint=option)

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from cxone_idem.protocol.decisions import is_lease_over, is_past_retention
 from cxone_idem.record import NO_VERSION, Origin, Record, State
-from cxone_idem.text import legible, shortened
+from cxone_idem.text import counted, legible, shortened
 
 T = TypeVar("T")
 
@@ -85,11 +85,6 @@ def on_terminal() -> bool:
 def writes_unicode() -> bool:
     """Return False if stdout's encoding has no characters but those of one language."""
     return "utf" in (sys.stdout.encoding or "utf-8").lower()
-
-
-def counted(number: int, one: str, several: str = "") -> str:
-    """Return a number of things: `1 check`, `2 checks`."""
-    return f"{number} {one if number == 1 else several or f'{one}s'}"
 
 
 def progress(items: Iterable[T], what: str) -> Iterable[T]:
@@ -157,7 +152,7 @@ def describe(record: Record, now_ms: int) -> list[tuple[str, str]]:
         rows.append(("version", "none: written before this library was adopted"))
     else:
         number = record.generation
-        again = f"attempted {number} times, or once more after each retention"
+        again = f"attempted {counted(number, 'time')}, or once more after each retention"
         rows += [
             ("generation", f"{number}: {'the first attempt' if number == 1 else again}"),
             ("claimed for", origin(record.origin)),

@@ -87,6 +87,10 @@ def maximum_concurrency(mapping: Facts) -> int:
 
 # "Creating and configuring an SQS event source mapping": maxReceiveCount is at least 5, so that
 # throttled or briefly failing messages do not end in the dead-letter queue.
+_THROTTLED = (
+    "Lambda throttles the rest: each throttled batch counts as a receive, and good messages"
+    " become dead letters"
+)
 _QUEUE_CHECKS = (
     wrong(
         "dead-letter-queue",
@@ -169,16 +173,14 @@ _DELIVERY_CHECKS = (
         lambda delivery: None is not delivery.function.reserved < delivery.function.maximum,
         "its mappings ask for {function.maximum} invocations at a time; {function.reserved} are"
         " reserved",
-        "Lambda throttles the rest: each throttled batch counts as a receive, and good messages"
-        " become dead letters",
+        _THROTTLED,
         "lower MaximumConcurrency, or raise the reserved concurrency",
     ),
     advice(
         "concurrency",
         lambda delivery: delivery.function.reserved and not delivery.limited,
         "{function.reserved} invocations at a time are reserved; the mapping asks for any number",
-        "Lambda throttles the rest: each throttled batch counts as a receive, and good messages"
-        " become dead letters",
+        _THROTTLED,
         "set MaximumConcurrency of the mapping, to no more than is reserved",
     ),
 )

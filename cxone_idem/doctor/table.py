@@ -62,19 +62,20 @@ def _is_seconds(value: dict[str, Any]) -> bool:
         return False
 
 
+_REJECTED = "DynamoDB rejects every write, so no event is processed"
 _TABLE_CHECKS = (
     wrong(
         "table-state",
         lambda table: table.TableStatus not in {None, "ACTIVE", "UPDATING"},
         "{TableStatus}",
-        "DynamoDB rejects every write, so no event is processed",
+        _REJECTED,
         "wait until it is ACTIVE; if its key is out of reach, enable that first",
     ),
     wrong(
         "table-key",
         lambda table: table.key != f"{table.config.partition_key} (HASH, S)",
         "its key is {key}; expected {config.partition_key} (HASH, S) alone",
-        "DynamoDB rejects every write, so no event is processed",
+        _REJECTED,
         "use a table with one text key, or set CXONE_IDEM_PARTITION_KEY",
     ),
     advice(

@@ -54,6 +54,7 @@ def _shut(queues: list[str], lets: Callable[[str], bool | None]) -> str:
     return ", ".join(name for name, open_to in found.items() if not open_to) or "none"
 
 
+_SHUT_OUT = "EventBridge cannot send there: no event ever arrives, or the undelivered are lost"
 _TARGET_CHECKS = (
     wrong(
         "target-dead-letter-queue",
@@ -66,14 +67,14 @@ _TARGET_CHECKS = (
         "queue-policy",
         lambda target: target.closed != "none",
         "queues of target {Arn} whose policy does not let EventBridge in: {closed}",
-        "EventBridge cannot send there: no event ever arrives, or the undelivered are lost",
+        _SHUT_OUT,
         "allow sqs:SendMessage to events.amazonaws.com, with aws:SourceArn the rule's ARN",
     ),
     wrong(
         "queue-key",
         lambda target: target.locked != "none",
         "queues of target {Arn} whose KMS key does not let EventBridge in: {locked}",
-        "EventBridge cannot send there: no event ever arrives, or the undelivered are lost",
+        _SHUT_OUT,
         "use a key of your own, whose policy allows events.amazonaws.com kms:GenerateDataKey and"
         " kms:Decrypt; nobody can change the policy of alias/aws/sqs",
     ),
