@@ -58,6 +58,7 @@ def _access(account: Account, role_arn: str, arn: str, actions: dict[str, list[s
         subject=f"role {last_name(role_arn)}",
         checks=_ACCESS_CHECKS if "beyond" in actions else _ACCESS_CHECKS[:1],
         kind=kind,
+        otherwise=", or see that the key's own policy does" if kind == "key" else "",
         arn=arn,
         missing=unread if missing == "none" != uncertain else missing,
         slow=those("faster", *_DENIED),
@@ -77,7 +78,7 @@ _ACCESS_CHECKS = (
         lambda access: access.missing != "none",
         "needed on {arn}, but not allowed: {missing}",
         "AWS refuses the request: no event is processed as it should be, or nothing can be seen",
-        "allow it on that {kind}; of a key, its own policy may do so too",
+        "allow it on that {kind}{otherwise}",
     ),
     advice(
         "batch-permissions",

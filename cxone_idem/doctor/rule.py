@@ -97,7 +97,7 @@ _SENDING_CHECKS = (
         lambda to: not to.mapped and not to.rules,
         "mappings from a queue: {mapped}",
         "no event reaches the function",
-        "create an event source mapping from its queue",
+        "create an event source mapping from its queue; if an alias has one, name NAME:ALIAS",
     ),
     advice(
         "rules",

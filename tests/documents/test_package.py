@@ -282,6 +282,10 @@ def test_no_tool_of_ours_is_in_a_published_extra(built: Path) -> None:
         metadata = archive.read(name).decode()
     assert re.findall(r"^Provides-Extra: (.+)$", metadata, re.MULTILINE) == ["cli"]
     assert "Author: " in metadata
+    # On a package page a link into the repository leads nowhere.
+    assert not re.search(r"\]\((?!https?://)", metadata)
+    assert "the glossary" in metadata
+    assert "drew this picture" not in metadata
     assert "Project-URL" not in metadata, "there is no public address yet"
 
 

@@ -171,6 +171,7 @@ def test_a_browser_reads_it_on_a_phone(site: Site, browser: str, tmp_path: Path)
         assert report["scrollWidth"] <= PHONE_WIDTH, report
         assert "width=device-width" in report["viewport"], report
         assert report["fontSize"] >= 16, report
+        assert all(size >= 9 for size in report["letters"]), report
         assert all(load.startswith("http://127.0.0.1:") for load in report["loaded"])
     assert reports[-1]["ready"][0] == "cxone_idem.InProgressError"
     assert len(reports[-2]["ready"]) == (2 if MERMAID.exists() else 1)

@@ -44,6 +44,9 @@ async function inspect([page, ready]) {
     scrollWidth: root.scrollWidth,
     viewport: root.querySelector("meta[name=viewport]")?.content ?? "",
     fontSize: parseFloat(view.getComputedStyle(view.document.body).fontSize),
+    // Letters of a diagram shrink with it, from 16 pixels.
+    letters: [...root.querySelectorAll("pre.mermaid svg")].map(
+      svg => 16 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width),
     loaded: view.performance.getEntriesByType("resource").map(entry => entry.name),
   };
 }

@@ -30,7 +30,7 @@ class Told(NamedTuple):
 
 
 TABLE = {
-    fault: Told(*(re.findall(r"`(.+?)`", cell) for cell in cells.split("|")))
+    fault.lower(): Told(*(re.findall(r"`(.+?)`", cell) for cell in cells.split("|")))
     for fault, cells in re.findall(
         r"^\| ([^|`]+?) \|(.*)\|$", sections()["What tells you what is broken"], re.MULTILINE
     )

@@ -18,35 +18,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXAMPLE = ROOT / "examples" / "testing" / "test_your_consumer.py"
-CONSUMER = (ROOT / "examples" / "eventbridge_direct" / "handler.py").read_text()
+CONSUMER = (ROOT / "examples" / "sqs_lambda" / "handler.py").read_text()
 
-CLAIM = 'claim = deduplicator.claim(event["detail"]["IdempotencyKey"], context=context)'
-CARELESS = f"""import cxone_idem
-    try:
-        {CLAIM}
-    except cxone_idem.InProgressError:
-        return"""
-BLOCK = """    if claim:
-        with claim:  # completes the key, or releases it for the next try
-            process_event(event)
-"""
+CALL = "return deduplicator.process_batch(event, process_event, context=context)"
 BROKEN = {
-    "drops its claim check": (
-        BLOCK,
-        "    process_event(event)\n    if claim:\n        claim.complete()\n",
-    ),
-    "drops what is in progress elsewhere": (CLAIM, CARELESS),
-    "does not release": (
-        BLOCK,
-        "    if claim:\n        process_event(event)\n        claim.complete()\n",
-    ),
+    "drops its claim check": """import json
+    for record in event["Records"]:
+        process_event(json.loads(record["body"]))
+    return {"batchItemFailures": []}""",
+    "does not return the response": f"""{CALL.removeprefix("return ")}
+    return {{"batchItemFailures": []}}""",
+    "swallows what fails": """from contextlib import suppress
+    def careless(one):
+        with suppress(Exception):
+            process_event(one)
+    return deduplicator.process_batch(event, careless, context=context)""",
 }
 
 
 def run_example(home: Path, consumer: str) -> subprocess.CompletedProcess[str]:
     """Run the documented example as a user would, against a consumer of that text."""
     for folder, name, text in (
-        ("eventbridge_direct", "handler.py", consumer),
+        ("sqs_lambda", "handler.py", consumer),
         ("testing", EXAMPLE.name, EXAMPLE.read_text()),
     ):
         (home / "examples" / folder).mkdir(parents=True)
@@ -72,9 +65,8 @@ def test_the_documented_example_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mistake", BROKEN)
 def test_the_documented_example_fails_on_a_broken_consumer(tmp_path: Path, mistake: str) -> None:
     """Each mistake a consumer can make fails some test of it, and all of them run."""
-    good, bad = BROKEN[mistake]
-    assert CONSUMER.count(good) == 1
-    done = run_example(tmp_path, CONSUMER.replace(good, bad))
+    assert CONSUMER.count(CALL) == 1
+    done = run_example(tmp_path, CONSUMER.replace(CALL, BROKEN[mistake]))
     assert done.returncode == 1, done.stdout + done.stderr
     assert " failed" in done.stdout
     if mistake == "drops its claim check":
