@@ -14,6 +14,7 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, NoRegionError
 
 from cxone_idem.errors import ConfigError
+from cxone_idem.text import region_of
 
 if TYPE_CHECKING:
     from botocore.config import Config as ClientConfig
@@ -93,6 +94,7 @@ class BoundedClient:
     def __init__(self, create: Callable[[], Any], own: Any = None) -> None:
         self._client = ProcessClient(create, own)
         self.attempts, self._request_seconds = _limits(self._client())
+        self.region = region_of(self._client())
 
     def send(self, method: str, left_seconds: float, **parameters: Any) -> Any:
         """Return the answer to one request; raise what the SDK raises, or `NoAnswerInTimeError`."""

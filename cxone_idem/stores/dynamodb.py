@@ -25,7 +25,6 @@ from cxone_idem.stores.dynamodb_errors import (
     refusal,
 )
 from cxone_idem.stores.dynamodb_item import Layout
-from cxone_idem.text import region_of
 
 # DynamoDB answers a PutItem in single-digit milliseconds; after a hundred times that, the request
 # or its answer is lost. The SDK's 60 s outlast most Lambda time-outs.
@@ -79,7 +78,7 @@ class DynamoDBStore:
         runtime: Runtime = SYSTEM,
     ) -> None:
         require(isinstance(table, str), "table must be a name", table, "pass the table's name")
-        self._client = _Client(client)
+        self._client = BoundedClient(create_client, _checked_client(client))
         layout = Layout(partition_key, ttl_attribute)
         self._source = Source(table, layout, "PutItem", self._client.region)
         self._batches = Batches(self._source, self._client, runtime.monotonic)
@@ -229,18 +228,15 @@ class DynamoDBStore:
         return True
 
 
-class _Client(BoundedClient):
-    """The store's client, and the region that errors name."""
-
-    def __init__(self, client: Any) -> None:
-        # A resource of a table has `put_item` too, with other parameters.
-        is_resource = type(getattr(client, "meta", None)).__name__ == "ResourceMeta"
-        is_client = not is_resource and callable(getattr(client, "put_item", None))
-        expected = "client must be a low-level DynamoDB client"
-        fix = "pass boto3.client('dynamodb'), or the .meta.client of a resource"
-        require(client is None or is_client, expected, client, fix)
-        super().__init__(create_client, client)
-        self.region = region_of(self._client())
+def _checked_client(client: Any) -> Any:
+    """Return a client, or None for one of our own; raise `TypeError` for another object."""
+    # A resource of a table has `put_item` too, with other parameters.
+    is_resource = type(getattr(client, "meta", None)).__name__ == "ResourceMeta"
+    is_client = not is_resource and callable(getattr(client, "put_item", None))
+    expected = "client must be a low-level DynamoDB client"
+    fix = "pass boto3.client('dynamodb'), or the .meta.client of a resource"
+    require(client is None or is_client, expected, client, fix)
+    return client
 
 
 def _after(before: Result, result: Result) -> Result:
