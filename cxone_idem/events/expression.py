@@ -37,6 +37,11 @@ _PROJECTS = (
     " two different lists can give one key; name each part, as in [items[0].id, items[1].id], or"
     " write map(&id, items), which leaves nothing out"
 )
+_READS = frozenset({"current", "field", "identity"})
+_CONSTANT = (
+    "finds the same in every event, so that one would be dropped for another: what is in single"
+    " quotes or backticks is a constant; write names without them"
+)
 _TYPE_OF = Functions.FUNCTION_TABLE["type"]["function"]
 
 
@@ -116,7 +121,7 @@ def expression_mistake(expression: str, *, is_key: bool = False) -> str:
     arguments = {id(argument) for call in calls for argument in call["children"]}
     if any(node["type"] == "expref" and id(node) not in arguments for node in nodes):
         return "has a '&' that is no argument of a function"
-    return ""
+    return "" if any(node["type"] in _READS for node in nodes) else _CONSTANT
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

@@ -36,14 +36,14 @@ def find_key(event: Any, expression: str) -> str:
     try:
         found = search(expression, searched)
     except EVALUATION_ERRORS as error:
-        hint = _batch_hint(event)
-        raise _missing(expression, f"failed with {type(error).__name__}", hint) from None
-    hint = _batch_hint(event) or (_hint(event) if found is None and is_default else "")
+        reason = f"failed with {type(error).__name__}"
+        raise _missing(expression, reason, _batch_hint(event)) from None
     try:
         _check(found, expression)
         is_plain = isinstance(found, str) and not reads_as_json(found)
         return str(found) if is_plain else canonical(found)
     except NotExactError as error:
+        hint = _batch_hint(event) or (_hint(event) if found is None and is_default else "")
         raise _missing(expression, str(error), hint) from None
     except RecursionError:
         raise _missing(expression, "finds something nested too deep") from None
@@ -124,8 +124,8 @@ def _batch_hint(event: Any) -> str:
     if source == "aws:sqs":
         fix = "use process_batch(event, process_event, context=context)"
         return f"this is a batch of SQS ({sign}): {fix}"
-    # Not one of S3, which comes in a message and is one event.
-    if source in {"aws:sns", "aws:kinesis", "aws:dynamodb"}:
+    # A tuple, as it may be any JSON. Not one of S3, which comes in a message and is one event.
+    if source in ("aws:sns", "aws:kinesis", "aws:dynamodb"):
         return f"this is a batch of {source} ({sign}): call the function for the event in each"
     return ""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxone_idem import Config, Deduplicator, KeyMissingError, MemoryStore, once
+from cxone_idem import Config, ConfigError, Deduplicator, KeyMissingError, MemoryStore, once
 from cxone_idem.events.canonical import number_text
 from cxone_idem.events.envelope import parse_envelope, parse_twice
 from cxone_idem.events.key import find_key
@@ -215,13 +216,35 @@ def test_a_list_nested_too_deep_is_no_key() -> None:
 @pytest.mark.parametrize(
     "expression", ["[detail.conversationId, detail.absent]", "length(detail.absent)",
                    "from_json(detail.eventType)", "from_json(detail.absent)", "from_json(detail)",
-                   "contains(detail.eventType, `1`)", "ceil(`Infinity`)",
+                   "contains(detail.eventType, `1`)", "ceil(detail.endless)",
                    "map(&absent, [detail])"]
 )  # fmt: skip
 def test_expressions_that_find_nothing_whole(expression: str) -> None:
     """A partly missing composite or a failing function is a missing key, never a shared one."""
+    event = envelope()
+    event["detail"]["endless"] = math.inf
     with pytest.raises(KeyMissingError, match="retrying does not help"):
-        find_key(envelope(), Config(key=expression).key)
+        find_key(event, Config(key=expression).key)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["'detail.orderId'", "`5`", "['a', `1`]", "join('-', ['a', 'b'])", "{a: 'b'}", "'a' || 'b'"],
+)
+@pytest.mark.parametrize("setting", ["KEY", "FINGERPRINT"])
+def test_a_constant_is_no_key(setting: str, expression: str) -> None:
+    """All events would share it, and be dropped for the first: quotes that were left in a file."""
+    with pytest.raises(ConfigError, match="finds the same in every event"):
+        Config.from_environ({f"CXONE_IDEM_{setting}": expression})
+
+
+@pytest.mark.parametrize("source", [{}, [], 5, None, {"a": 1}])
+def test_what_looks_like_a_batch_is_an_event_all_the_same(source: Any) -> None:
+    """Whatever stands where a batch has its source: it is the event's own content."""
+    event = {"Records": [{"eventSource": source}], "detail": {"IdempotencyKey": "k"}}
+    assert find_key(event, "detail.IdempotencyKey") == "k"
+    with pytest.raises(KeyMissingError):
+        find_key(event, "detail.absent")
 
 
 def without(name: str) -> dict[str, Any]:
