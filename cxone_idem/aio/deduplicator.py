@@ -64,6 +64,7 @@ class AsyncClaimed:
         return f"Async{self.claim!r}"
 
     async def __aenter__(self) -> Self:
+        self.claim.__enter__()
         return self
 
     async def __aexit__(

@@ -25,7 +25,8 @@ logger = logging.getLogger("cxone_idem")
 class Claimed:
     """A claim that this process holds: do the work, then `complete` it. Truthy; thread-safe.
 
-    As a context manager it completes at the end of the block, and releases if the block raises.
+    As a context manager it completes at the end of the block, and releases if the block raises. A
+    claim that is settled raises `ClaimLostError` before the block runs.
     """
 
     def __init__(self, held: HeldClaim, manager: ClaimManager) -> None:
@@ -46,6 +47,9 @@ class Claimed:
         raise TypeError(message)
 
     def __enter__(self) -> Self:
+        error = self.held.settled_error()
+        if error:  # without a claim the block must not run
+            raise error
         return self
 
     def __exit__(

@@ -58,7 +58,11 @@ class HeldClaim:
         """Return an error if this claim is settled, so that nothing can be written under it."""
         if self.record.state is State.IN_PROGRESS:
             return None
-        return ClaimLostError(self.key, f"this claim is {self.record.state.value} already")
+        to_do = (
+            "free its key with forget()" if self.record.state is State.DONE else "claim it again"
+        )
+        state = self.record.state.value
+        return ClaimLostError(self.key, f"this claim is {state} already: to work on it, {to_do}")
 
     def may_have_landed(self, attempted: Record, *, sent_here: bool = False) -> None:
         """Remember a write whose answer does not come, so as to recognise it."""
@@ -166,5 +170,5 @@ def _loss(existing: Record | None) -> str:
         return "its record is gone from the table; nothing was changed"
     return (
         f"its lease ended and generation {existing.generation} holds the key"
-        f" ({existing.state.value}); nothing was changed"
+        f" ({existing.state.value}); nothing was changed: a longer lease, or extend(), prevents it"
     )

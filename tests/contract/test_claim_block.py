@@ -231,3 +231,21 @@ def test_an_async_duplicate_says_so_too(use: Any) -> None:
     deduplicator.complete("k")
     with pytest.raises(TypeError, match=TEST_FIRST):
         asyncio.run(use(AsyncDeduplicator(deduplicator), deduplicator.claim("k")))
+
+
+@pytest.mark.parametrize("verb", ["complete", "release"])
+def test_a_block_does_not_run_under_a_settled_claim(verb: str) -> None:
+    """A second block, or one after a verb, has no claim that keeps others out."""
+    deduplicator = Deduplicator(MemoryStore())
+    claim = deduplicator.claim("k")
+    assert claim
+    getattr(claim, verb)()
+    with pytest.raises(ClaimLostError, match="already: to work on it"), claim:
+        pytest.fail("the block ran")
+
+    async def awaited() -> None:
+        async with AsyncClaimed(claim, AsyncDeduplicator(deduplicator)._threads):  # noqa: SLF001
+            pytest.fail("the block ran")
+
+    with pytest.raises(ClaimLostError):
+        asyncio.run(awaited())
