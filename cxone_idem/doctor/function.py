@@ -31,7 +31,7 @@ def read_function(account: Account, name: str) -> Facts:
         found,
         **{**facts, "checks": (*_FUNCTION_CHECKS, *facts["checks"])},
         subject=f"function {name}",
-        runtime=_runtime(found),
+        runtime=str(found.get("Runtime", found.get("PackageType", "python"))),
         failed=found.get("StateReason") if found.get("State") == "Failed" else "none",
         reserved=fact(lambda: ask().get("ReservedConcurrentExecutions")),
         log_format=logging.get("LogFormat", "JSON"),
@@ -40,10 +40,14 @@ def read_function(account: Account, name: str) -> Facts:
     )
 
 
-def _runtime(found: dict[str, Any]) -> str | UnreadError:
-    if found.get("PackageType") == "Image":
-        return UnreadError("it is a container image, whose Python AWS does not show")
-    return str(found.get("Runtime", "python"))
+def read_config(account: Account, name: str) -> Config:
+    """Read a function's settings alone."""
+    found = account.ask("lambda", "get_function_configuration", FunctionName=name)
+    config = _settings(found["FunctionName"], found.get("Environment", {}))["config"]
+    if isinstance(config, UnreadError):
+        raise config
+    checked: Config = config
+    return checked
 
 
 def _settings(name: str, environment: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +85,7 @@ _MISTAKE_CHECKS = (
 _FUNCTION_CHECKS = (
     wrong(
         "runtime",
-        lambda function: not function.runtime.startswith(("python", "provided")),
+        lambda function: not function.runtime.startswith(("python", "provided", "Image")),
         "{runtime}",
         "this library runs on Python alone",
         "name a function that runs Python, or set its runtime",
@@ -92,6 +96,13 @@ _FUNCTION_CHECKS = (
         "{runtime}",
         "AWS has ended it, and the library needs Python 3.10",
         "set the newest Python runtime, and build the package for it",
+    ),
+    advice(
+        "runtime",
+        lambda function: function.runtime == "Image",
+        "{runtime}",
+        "AWS does not show which Python a container image has",
+        "see that the Python of its base image is supported",
     ),
     wrong(
         "function-state",

@@ -6,13 +6,14 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from itertools import product
 from typing import Any
 
 Pattern = dict[str, Any]
 
 # Such a matcher lets every event through that has the member.
-_ANY = ({"exists": True}, {"prefix": ""}, {"suffix": ""}, {"wildcard": "*"})
+_ANY = ({"exists": True}, {"prefix": ""}, {"suffix": ""}, {"wildcard": "*"}, {"wildcard": "**"})
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
     "<": operator.lt,
@@ -30,31 +31,44 @@ def branches(pattern: Pattern) -> Iterator[Pattern]:
         return
     rest = {name: value for name, value in pattern.items() if name != "$or"}
     for each in alternatives:
-        yield from branches({**rest, **each})
+        yield from branches(_both(rest, each))
+
+
+def _both(one: Pattern, other: Pattern) -> Pattern:
+    """Return a pattern that asks for all that two do, in members that both have too."""
+    nested = {
+        name: _both(one[name], other[name])
+        for name in one.keys() & other.keys()
+        if isinstance(one[name], dict) and isinstance(other[name], dict)
+    }
+    return {**one, **other, **nested}
 
 
 def names_types(pattern: Pattern) -> bool:
     """Return whether a pattern picks events by their type, or by what is in them."""
     return all(
-        bool(branch.get("detail"))
-        or any(matcher not in _ANY for matcher in branch.get("detail-type") or ())
+        branch.get("detail")
+        or all(matcher not in _ANY for matcher in branch.get("detail-type") or _ANY)
         for branch in branches(pattern)
     )
 
 
 def overlap(one: Pattern, other: Pattern) -> bool:
     """Return whether an event may match both patterns, as far as they show."""
-    pairs = product(branches(one), branches(other))
+    # `resources` is the one member of an event that is always a list: any of it may match.
+    return _meet(one, other, {"resources"})
+
+
+def _meet(one: Pattern, other: Pattern, lists: AbstractSet[str] = frozenset()) -> bool:
     return any(
-        all(_overlap(x[name], y[name]) for name in x.keys() & y.keys() - {"resources"})
-        # The one member of an event that is always a list: any of it may match.
-        for x, y in pairs
+        all(_overlap(x[name], y[name]) for name in (x.keys() & y.keys()) - lists)
+        for x, y in product(branches(one), branches(other))
     )
 
 
 def _overlap(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
-        return overlap(one, other)
+        return _meet(one, other)
     if isinstance(one, list) and isinstance(other, list):
         return any(_agree(x, y) for x, y in product(one, other))
     return False  # a member is either an object or a value
@@ -87,7 +101,7 @@ def _passes(value: Any, matcher: Pattern) -> bool:
         return bool(wanted)
     if name == "numeric":
         bounds = zip(wanted[::2], wanted[1::2], strict=True)
-        number = isinstance(value, (int, float))
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return number and all(_OPERATORS[sign](value, bound) for sign, bound in bounds)
     if isinstance(wanted, list):
         return any(_passes(value, {name: each}) for each in wanted)
@@ -103,7 +117,9 @@ def _passes_text(value: object, name: str, wanted: object) -> bool:
     if name == "equals-ignore-case":
         return text.lower() == like.lower()
     if name == "wildcard":
-        return bool(re.fullmatch(".*".join(map(re.escape, like.split("*"))), text, re.DOTALL))
+        parts = re.split(r"(?<!\\)\*", like)
+        texts = (re.escape(part.replace("\\*", "*")) for part in parts)
+        return bool(re.fullmatch(".*".join(texts), text, re.DOTALL))
     if name in {"prefix", "suffix"}:
         return text.startswith(like) if name == "prefix" else text.endswith(like)
     return True

@@ -33,9 +33,19 @@ def is_like(value: str, pattern: str) -> bool:
     return fnmatchcase(value, pattern.replace("[", "[[]"))
 
 
+def _is_arn_like(arn: str, pattern: str) -> bool:
+    """Return whether an ARN is like a pattern, each of its six parts by itself, as IAM does it."""
+    wanted = pattern.split(":", 5)
+    parts = arn.split(":", len(wanted) - 1)
+    is_whole = len(parts) == len(arn.split(":", 5)) or wanted[-1].endswith("*")
+    return is_whole and all(map(is_like, parts, wanted))
+
+
 def _holds(statement: dict[str, Any], entry: Entry) -> bool | None:
     """Return whether a statement is about an entry; None if that is not known here."""
     known = {
+        "aws:principalisawsservice": "true",
+        "aws:principalservicename": _EVENTS,
         "aws:sourcearn": entry.rule_arn,
         "aws:sourceaccount": entry.rule_arn.partition(":rule/")[0].rpartition(":")[2],
         "aws:securetransport": "true",
@@ -64,15 +74,16 @@ def _met(operator: str, value: str | None, wanted: list[Any]) -> bool | None:
     """Return whether a condition is met; None if its key or its operator is not known here."""
     operator = operator.removesuffix("IfExists").rpartition(":")[2]
     plain = operator.replace("Not", "")
-    if value is None or plain not in _FITS:
+    # A value of IAM's own, such as ${aws:ResourceAccount}, is not known here.
+    if value is None or plain not in _FITS or "${" in str(wanted):
         return None
     met = any(_FITS[plain](value, str(one)) for one in wanted)
     return met != ("Not" in operator)
 
 
 _FITS: dict[str, Callable[[str, str], bool]] = {
-    "ArnEquals": is_like,
-    "ArnLike": is_like,
+    "ArnEquals": _is_arn_like,
+    "ArnLike": _is_arn_like,
     "StringLike": is_like,
     "StringEquals": lambda value, one: value == one,
     "StringEqualsIgnoreCase": lambda value, one: value.lower() == one.lower(),

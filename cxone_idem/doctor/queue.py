@@ -29,7 +29,9 @@ def read_queue(account: Account, name: str, config: Config | UnreadError) -> Fac
         no_dead_letters=gone or not letters_arn,
         alarms=fact(lambda: alarms_on_letters(account, "" if gone else letters_arn)),
         kept_seconds=unread or sum(int(each.get(_KEPT, 0)) for each in (attributes, letters)),
-        letters_seconds=unread or int(letters.get(_KEPT, 0)) if letters_arn else None,
+        letters_seconds=(unread or int(letters.get(_KEPT, 0)))
+        if letters_arn and not gone
+        else None,
         functions=fact(lambda: _functions(account, attributes["QueueArn"])),
         config=config,
     )
@@ -61,7 +63,7 @@ def read_mappings(account: Account, **of: str) -> list[Facts]:
 
 def _functions(account: Account, queue_arn: str) -> str:
     mappings = read_mappings(account, EventSourceArn=queue_arn)
-    names = sorted({mapping.subject.rpartition(" -> ")[2] for mapping in mappings})
+    names = sorted({each.subject.rpartition(" -> ")[2] for each in mappings if runs(each)})
     return ", ".join(names) or "none"
 
 
@@ -75,14 +77,23 @@ def delivery(mapping: Facts, queue: Facts, function: Facts) -> Facts:
         "needed": needed,
         "window": window,
         "whole": needed + window,
-        "limited": bool(maximum_concurrency(mapping)),
+        "limited": not runs(mapping) or maximum_concurrency(mapping) > 0,
     }
     return Facts(facts, checks=_DELIVERY_CHECKS, subject=queue.subject, function=function)
 
 
+def runs(mapping: Facts) -> bool:
+    """Return whether a mapping takes messages, or will soon."""
+    return mapping.State in {"Creating", "Enabling", "Enabled", "Updating"}
+
+
 def maximum_concurrency(mapping: Facts) -> int:
     """Return how many invocations at a time a mapping asks for; 0 is no limit."""
-    return int((mapping.ScalingConfig or {}).get("MaximumConcurrency") or 0)
+    return (
+        0
+        if not runs(mapping)
+        else int((mapping.ScalingConfig or {}).get("MaximumConcurrency") or 0)
+    )
 
 
 # "Creating and configuring an SQS event source mapping": maxReceiveCount is at least 5, so that
@@ -120,7 +131,7 @@ _QUEUE_CHECKS = (
             ".fifo" not in queue.QueueArn
             and None is not queue.letters_seconds < int(queue.get(_KEPT, 0))
         ),
-        "its dead letters are kept {letters_seconds} s; expected more than its own messages",
+        "its dead letters are kept {letters_seconds} s; expected no less than its own messages",
         "a standard queue counts from when the message was first sent: late dead letters are"
         " deleted on arrival",
         "give the dead-letter queue the longer retention",
@@ -137,7 +148,7 @@ _QUEUE_CHECKS = (
 _MAPPING_CHECKS = (
     wrong(
         "mapping-state",
-        lambda mapping: mapping.State not in {"Creating", "Enabling", "Enabled", "Updating"},
+        lambda mapping: not runs(mapping),
         "{State}",
         "no message is consumed",
         "enable the mapping",

@@ -16,7 +16,10 @@ from cxone_idem.doctor.target import read_target
 def read_rule(account: Account, name: str) -> Facts:
     """Read a rule and its targets, in AWS's names, by its ARN, or its name behind its bus and /."""
     if name.startswith("arn:"):
-        name = name.split(":", 5)[5].removeprefix("rule/")
+        _, found, name = name.partition(":rule/")
+        if not found:
+            reason = "it is no ARN of a rule"
+            raise UnreadError(reason, "check the name")
     bus, _, name = name.rpartition("/")
     bus = bus or "default"
     rule = account.ask("events", "describe_rule", Name=name, EventBusName=bus)

@@ -47,11 +47,12 @@ def read_target(account: Account, subject: str, rule_arn: str, target: dict[str,
 def _shut(queues: list[str], lets: Callable[[str], bool | None]) -> str:
     """Return the names of the queues that do not let EventBridge in."""
     found = {last_name(arn): lets(arn) for arn in queues}
+    shut = ", ".join(name for name, open_to in found.items() if open_to is False)
     uncertain = ", ".join(name for name, open_to in found.items() if open_to is None)
-    if uncertain:
+    if uncertain and not shut:
         reason = f"whether EventBridge may send to {uncertain} depends on a condition of a policy"
         raise UnreadError(reason, "see that the condition holds for the rule")
-    return ", ".join(name for name, open_to in found.items() if not open_to) or "none"
+    return shut or "none"
 
 
 _SHUT_OUT = "EventBridge cannot send there: no event ever arrives, or the undelivered are lost"

@@ -399,8 +399,7 @@ _WRONG: dict[str, tuple[Fault, set[tuple[str, str]]]] = {
         lambda p: p.cloud.sqs.delete_queue(QueueUrl=p.url("dead")),
         {
             ("dead-letter-queue", "wrong"),
-            *((each, "unknown") for each in ("retention", "dead-letter-retention")),
-            *((each, "unknown") for each in ("queue-policy", "queue-key")),
+            *((each, "unknown") for each in ("retention", "queue-policy", "queue-key")),
         },
     ),
     "retention-long": (_long_retention, {("retention", "wrong")}),

@@ -255,7 +255,15 @@ OUT_OF_SIGHT = dict.fromkeys(
         ({}, kept(299_999), 1_000_000, {"dead-letter-retention": "advice"}),
         ({"QueueArn": f"{SQS}.fifo"}, kept(1), 1_000_000, {}),
         ({}, DENIED, 1_000_000, OUT_OF_SIGHT),
-        ({}, GONE, 1_000_000, {"dead-letter-queue": "wrong", **OUT_OF_SIGHT}),
+        (
+            {},
+            GONE,
+            1_000_000,
+            {
+                "dead-letter-queue": "wrong",
+                **dict.fromkeys(("retention", "queue-policy", "queue-key"), "unknown"),
+            },
+        ),
     ],
 )
 def test_queues(
@@ -361,6 +369,7 @@ def test_every_wrong_setting_is_a_finding() -> None:
         ({"EventPattern": '{"source": ["nice"]}'}, {"detail-type": "wrong"}),
         ({"EventPattern": '{"detail-type": []}'}, {"detail-type": "wrong"}),
         ({"EventPattern": '{"detail-type": [{"prefix": ""}]}'}, {"detail-type": "wrong"}),
+        ({"EventPattern": '{"detail-type": ["a", {"prefix": ""}]}'}, {"detail-type": "wrong"}),
         ({"EventPattern": '{"detail": {"eventType": ["conversation.start"]}}'}, {}),
         ({"EventPattern": None, "ScheduleExpression": "rate(1 day)"}, {}),
         ({"EventPattern": '{"detail-type": [{"prefix": "conversation."}]}'}, {}),
@@ -539,6 +548,15 @@ def test_names_in_arns(arn: str, name: str) -> None:
         ({"n": [{"exists": True}]}, {"n": ["a"]}, True),
         ({"ip": [{"cidr": "10.0.0.0/8"}]}, {"ip": ["10.0.0.1"]}, True),
         ({"resources": ["a"]}, {"resources": ["b"]}, True),
+        ({"detail": {"resources": ["a"]}}, {"detail": {"resources": ["b"]}}, False),
+        ({"source": [{"wildcard": "a\\*b*"}]}, {"source": ["a*bc"]}, True),
+        ({"source": [{"wildcard": "a\\*b"}]}, {"source": ["acb"]}, False),
+        ({"n": [{"numeric": ["=", 1]}]}, {"n": [True]}, False),
+        (
+            {"detail": {"a": ["x"]}, "$or": [{"detail": {"b": ["y"]}}]},
+            {"detail": {"a": ["z"]}},
+            False,
+        ),
         ({"detail": {"type": {"name": ["a"]}}}, {"detail": {"type": ["a"]}}, False),
         ({"$or": [{"source": ["a"]}, {"source": ["b"]}]}, {"source": ["b"]}, True),
         ({"$or": [{"source": ["a"]}, {"source": ["b"]}]}, {"source": ["c"]}, False),
@@ -580,6 +598,10 @@ def test_patterns_that_one_event_may_match(
         ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, True),
         ({"Condition": {"Null": {"aws:SourceArn": "false"}}}, True),
         ({"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}, None),
+        ({"Condition": {"StringEquals": {"aws:SourceAccount": "${aws:ResourceAccount}"}}}, None),
+        ({"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:events:*:rule/bus/r"}}}, False),
+        ({"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:events:*:*:rule/*"}}}, True),
+        ({"Condition": {"Bool": {"aws:PrincipalIsAWSService": "true"}}}, True),
         ({"Condition": {"DateGreaterThan": {"aws:CurrentTime": "2100-01-01"}}}, None),
     ],
 )
@@ -623,7 +645,7 @@ def test_policies_that_keep_eventbridge_out(
         ({"State": "Failed", "StateReason": "no subnet"}, {"function-state": "wrong"}),
         ({"Runtime": "nodejs22.x"}, {"runtime": "wrong"}),
         ({"Runtime": "provided.al2023"}, {}),
-        ({"PackageType": "Image"}, {"runtime": "unknown"}),
+        ({"PackageType": "Image"}, {"runtime": "advice"}),
         ({"Runtime": "python3.9"}, {"runtime": "wrong"}),
         ({"Runtime": "python3.13"}, {}),
         ({"LoggingConfig": {"LogFormat": "Text"}}, {"logs": "advice"}),
@@ -656,6 +678,32 @@ def test_the_limits_of_several_mappings_add_up() -> None:
     for reserved, expected in ((9, {"concurrency": "wrong"}), (10, {})):
         answers = {"get_function_concurrency": {"ReservedConcurrentExecutions": reserved}}
         assert of_function(list_event_source_mappings=two, **answers) == expected
+
+
+def test_a_mapping_that_is_off_counts_for_nothing() -> None:
+    """Beside the one that runs: neither as a second consumer nor for its limit."""
+    (one,) = HEALTHY["list_event_source_mappings"]["EventSourceMappings"]
+    limited = {**one, "ScalingConfig": {"MaximumConcurrency": 5}}
+    old = {**limited, "FunctionArn": f"{FUNCTION}-old", "State": "Disabled"}
+    answers = {"get_function_concurrency": {"ReservedConcurrentExecutions": 5}}
+    both = {"EventSourceMappings": [limited, old]}
+    assert of_function(list_event_source_mappings=both, **answers) == {"mapping-state": "wrong"}
+
+
+def test_a_queue_that_is_shut_is_named_beside_one_that_nobody_can_judge() -> None:
+    """What is wrong is wrong, whatever else is unknown."""
+    condition = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
+    unclear = json.dumps({"Statement": {**LETTING_IN, "Resource": "*", "Condition": condition}})
+    dead = {"Attributes": {"MessageRetentionPeriod": "300000", "Policy": ""}}
+    assert of_function(**of_queue(dead, Policy=unclear)) == {"queue-policy": "wrong"}
+
+
+@pytest.mark.parametrize("name", ["arn:x", "arn:aws:events:us-east-1:1:event-bus/x"])
+def test_an_arn_of_something_else_is_no_rule(name: str) -> None:
+    """It is said so, and not looked for under another name."""
+    examination = Examination(Answers())
+    examination.rule(name, Config())
+    assert statuses(examination.findings) == {"rule": "unknown"}
 
 
 def test_every_bus_is_asked() -> None:
