@@ -94,6 +94,9 @@ def _tell(error: Exception) -> Exit:
         how = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         print_status(f"error: {' '.join(error.format_message().split())}{how}")
         return Exit.USAGE
+    if isinstance(error.__cause__, KeyboardInterrupt):
+        print_status("interrupted")
+        return Exit.FAILED
     if isinstance(error, click.Abort):  # the answer to a question was no, or nobody was there
         print_status("not done: the answer was no")
         return Exit.REFUSED

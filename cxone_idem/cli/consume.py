@@ -58,6 +58,7 @@ def consume(queue: str, handler: str, decode: Decode | None, batch_size: int, po
     # At INFO the SDK says where it found credentials, before the first line of this library.
     logging.getLogger("botocore").setLevel(logging.WARNING)
     process_event = imported(handler, "--handler")
+    _stop_on_signals(service)  # whatever that module has set
     mention_no_namespace()
     # The consumer changes visibility on its own queue; done twice, it would be done for nothing.
     environ = {**os.environ, variable("align_visibility"): "false"}

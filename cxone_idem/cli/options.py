@@ -15,7 +15,7 @@ from cxone_idem.cli.output import Exit, print_status
 from cxone_idem.config import NO_NAMESPACE, Config
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.check import UnreadError
-from cxone_idem.doctor.function import read_function
+from cxone_idem.doctor.function import read_config
 from cxone_idem.setting import variable
 
 
@@ -76,7 +76,7 @@ def mention_no_namespace() -> None:
 def _settings_of(function: str) -> dict[str, str]:
     """Return the variables of a deployed function's settings; an empty one is the default."""
     try:
-        config = read_function(Account(), function).config
+        config = read_config(Account(), function)
     except UnreadError as unread:
         why = f"function {function!r}: {unread}"
         if unread.absent:

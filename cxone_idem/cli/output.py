@@ -116,7 +116,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         return
     # A word that a column cuts, such as a key, could not be pasted.
     two = len(columns) == 2  # noqa: PLR2004 -- names and values already
-    width = max(map(len, (row[0] for row in listed) if two else columns))
+    width = max(map(len, (row[0] for row in listed) if two else columns), default=0)
     for pairs in [listed] if two else [zip(columns, row, strict=True) for row in listed]:
         click.echo("".join(f"{name:{width}}  {cell}\n" for name, cell in pairs))
 

@@ -65,7 +65,11 @@ def new_client(service: str, config: ClientConfig, session: Any = None) -> Any:
 
 
 def _endpoint_mistake(error: ValueError) -> str:
-    endpoints = {name: url for name, url in os.environ.items() if name.startswith(_ENDPOINT)}
+    endpoints = {
+        name: url
+        for name, url in os.environ.items()
+        if name.startswith(_ENDPOINT) and not url.startswith(("http://", "https://"))
+    }
     if not endpoints:
         return f"the AWS SDK cannot use its settings ({error})"
     named = ", ".join(f"{name} is {url!r}" for name, url in endpoints.items())
