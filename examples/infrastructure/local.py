@@ -11,6 +11,7 @@ import json
 import os
 import re
 import site
+import subprocess
 import sys
 import time
 import zipfile
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).resolve().parent.parent
 TEMPLATE = EXAMPLES / "sam" / "template.yaml"
+COMMAND = Path(sys.prefix) / "bin" / "cxone-idem"
 HANDLER = EXAMPLES / "sqs_lambda" / "handler.py"
 STACK = "cxone"
 SERVICES = "cloudformation,cloudwatch,dynamodb,events,iam,kms,lambda,logs,s3,sns,sqs,sts"
@@ -47,6 +49,7 @@ from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 handler = logging.StreamHandler()
 handler.setFormatter(JsonFormatter())
 logging.basicConfig(level="INFO", handlers=[handler])
+logging.getLogger("botocore").setLevel("WARNING")
 """
 _RUNTIMES_OWN = ("START RequestId", "END RequestId", "REPORT RequestId")
 # This takes less than a second; what is not there by then comes back later, or never.
@@ -154,6 +157,21 @@ def template() -> dict[str, Any]:
     return dict(json.loads(text))
 
 
+def _mistake(handler: Path, endpoint: str) -> str:
+    """Return why a file is no consumer, or nothing: the stand-in's log would not say it."""
+    if handler.suffix != ".py" or not handler.is_file():
+        return "it is no Python file; name one with a function `handler`"
+    found = subprocess.run(  # noqa: S603 -- the user's own file
+        [sys.executable, "-c", f"import {handler.stem}; {handler.stem}.handler"],
+        cwd=handler.parent,
+        env={**os.environ, "AWS_ENDPOINT_URL": endpoint},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stderr.strip()
+
+
 def _package(handler: Path) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -183,7 +201,8 @@ def _play(stack: Stack, conversation: str) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (stack.waiting() or len(stack.log()) == shown) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
-        for line in _news(stack, shown):
+        lines = list(_news(stack, shown)) or ["nothing is logged: it failed before the handler"]
+        for line in lines:
             print(f"  {line}")
         if stack.waiting():
             print("  the message is still in the queue: it comes back after 200 s")
@@ -197,12 +216,17 @@ def main(handler: Path) -> None:
         ministack({"SERVICES": SERVICES}) as endpoint,
         suppress(KeyboardInterrupt),
     ):
+        if mistake := _mistake(handler, endpoint):
+            sys.exit(f"error: HANDLER={handler}: {mistake}")
         stack = Stack(endpoint, Path(folder), handler)
-        print(f"{handler.name} is deployed. For another terminal, as cxone-idem doctor needs it:")
-        for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint}.items():
+        function = stack.function()
+        print(f"{handler.name} is deployed. For another terminal:")
+        ours = function["Environment"]["Variables"]
+        names = ("CXONE_IDEM_TABLE", "CXONE_IDEM_NAMESPACE")
+        reached = {**CREDENTIALS, "AWS_ENDPOINT_URL": endpoint, **{one: ours[one] for one in names}}
+        for name, value in reached.items():
             print(f"  export {name}={value}")
-        name = stack.function()["FunctionName"]
-        print(f"  cxone-idem doctor --function {name}")
+        print(f"  {COMMAND} doctor --function {function['FunctionName']}")
         print("Type the id of a conversation to emit its event twice; Ctrl-D ends.", flush=True)
         for line in sys.stdin:
             if line.strip():
@@ -211,5 +235,8 @@ def main(handler: Path) -> None:
 
 
 if __name__ == "__main__":
+    # Of an earlier run in this shell; the function must not get it.
+    for name in [one for one in os.environ if one.startswith(("AWS_ENDPOINT", "CXONE_IDEM_"))]:
+        del os.environ[name]
     os.environ.update(CREDENTIALS)
     main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else HANDLER)

@@ -39,6 +39,29 @@ def test_readmes_ten_lines_run_on_the_stand_in(tmp_path: Path) -> None:
     assert "still in the queue" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("none.py", None, "it is no Python file"),
+        ("handler.txt", "", "it is no Python file"),
+        ("handler.py", "import nowhere", "No module named 'nowhere'"),
+        ("handler.py", "", "has no attribute 'handler'"),
+    ],
+)
+def test_what_is_no_consumer_is_said_so(
+    tmp_path: Path, name: str, text: str | None, said: str
+) -> None:
+    """Before it is deployed: the stand-in's log would show nothing of it."""
+    require("ministack")
+    handler = tmp_path / name
+    if text is not None:
+        handler.write_text(text)
+    done = play(handler, "c1\n")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "is deployed" not in done.stdout
+
+
 def test_a_handler_that_fails_shows_it(tmp_path: Path) -> None:
     """Its error is in the lines, and the message is said to come back."""
     require("ministack")

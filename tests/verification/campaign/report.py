@@ -199,7 +199,8 @@ def _table(title: str, counts: Mapping[str, int]) -> str:
 def _evidence(report: Report) -> list[str]:
     """Show the first few violations as the ledger has them."""
     lines = [f"LOST {key}" for key in report.lost[:5]]
-    lines += [f"STUCK {key}" for key in report.stuck[:5]]
+    ended, items = report.outcome.ended_at, report.outcome.items
+    lines += [f"STUCK {key}, at {ended:.1f}: {items.get(key)}" for key in report.stuck[:5]]
     lines += [
         f"UNEXPLAINED {double.first} then {double.second}" for double in report.unexplained[:5]
     ]
