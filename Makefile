@@ -52,7 +52,7 @@ docs: $(VENV)/.ready $(MERMAID) ## guides and reference as a site: dist/docs/ind
 	@$(BIN)/python -m tests.documents.site
 
 local: $(VENV)/.ready $(MINISTACK) ## the SAM template on a local AWS stand-in, with a consumer of yours: HANDLER=../handler.py
-	@$(BIN)/python -m examples.infrastructure.local $(HANDLER)
+	@$(BIN)/python -m examples.infrastructure.local '$(HANDLER)'
 
 layer: ## the library alone, as a Lambda layer without the SDK: dist/cxone_idem-layer.zip
 	@$(PYTHON) -m examples.infrastructure.layer

@@ -61,7 +61,7 @@ class Cause(Enum):
     OWN_RETRY = (
         "own_retry",
         "same Lambda request id: Lambda retried the invocation, or code claimed twice",
-        "look why the first attempt failed; claim once a delivery",
+        "look why the first attempt failed; claim once per delivery",
     )
     NOT_A_DUPLICATE = (
         "not_a_duplicate",
@@ -70,8 +70,8 @@ class Cause(Enum):
     )
     UNKNOWN = (
         "unknown",
-        "the record has no origin, as older markers do, or no id to compare",
-        "pass `origin` to `claim`; markers end with their TTL",
+        "the record has no origin, as those of check-then-insert code, or no id to compare",
+        "pass `origin` to `claim`; older records end with their TTL",
     )
 
     def __new__(cls, value: str, evidence: str, advice: str) -> Self:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from cxone_idem.errors import ConfigError
+from cxone_idem.errors import ConfigError, require
 from cxone_idem.events.expression import expression_mistake
 from cxone_idem.events.fingerprint import DEFAULT_FINGERPRINT, NO_FINGERPRINT
 from cxone_idem.events.key import DEFAULT_KEY
@@ -166,6 +166,9 @@ class Config:
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Config:
         """Read the `CXONE_IDEM_*` variables; an empty one counts as unset."""
         environ = os.environ if environ is None else environ
+        wanted = "environ must be a mapping of texts, such as os.environ"
+        fix = "for a Config of your own use Deduplicator(DynamoDBStore(config.table), config)"
+        require(isinstance(environ, Mapping), wanted, environ, fix)
         values: dict[str, Any] = {}
         mistakes: list[str] = []
         for one in fields(cls):

@@ -18,9 +18,9 @@ NO_VERSION = ""
 class State(str, Enum):
     """The state of the work on a key."""
 
-    IN_PROGRESS = "IN_PROGRESS"
-    DONE = "DONE"
-    RELEASED = "RELEASED"
+    IN_PROGRESS = "IN_PROGRESS"  # a worker has the key until its lease ends
+    DONE = "DONE"  # the work is not repeated
+    RELEASED = "RELEASED"  # the next claim gets the key
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,11 @@ class Record:
     """One key's record. Every write replaces the whole of it and carries a fresh `version`."""
 
     partition_key: str
+    """The key with its namespace; see `partition_key()`."""
     state: State
+    """The state of the work."""
     version: str
+    """A text that no other write has."""
     generation: int
     """1 for the first claim, +1 on every takeover: the fencing token, and the attempts so far."""
     lease_until_ms: int
@@ -55,8 +58,11 @@ class Record:
     expires_at: int | None
     """Epoch seconds after which the record counts as absent (DynamoDB TTL); None is never."""
     claimed_at_ms: int | None = None
+    """Epoch milliseconds of the store's clock, as of the claim."""
     done_at_ms: int | None = None
+    """Epoch milliseconds of the store's clock, as of the completion."""
     origin: Origin = field(default_factory=Origin)
+    """The delivery that the claim was made for."""
     fingerprint: str | None = None
     """A hash of the content that all events of the key share; None agrees with anything."""
     result: str | None = None

@@ -163,7 +163,7 @@ def _refuse(wanted: str, function: Any, mistake: str) -> None:
 
 def _mistake_of_kind(function: Any, if_async: str) -> str:
     if not callable(function):
-        return "it cannot be called"
+        return "it cannot be called: pass the function itself, without ()"
     *layers, inner = _layers(function)
     if inspect.isclass(inner) and any("__call__" in vars(base) for base in inner.__mro__):
         return "it is a class, and making an object does no work: pass the object, or its method"

@@ -176,7 +176,8 @@ def _failure(error: Exception, queue: str, method: str, client: Any) -> QueueErr
     if not isinstance(error, ClientError):
         problem = (
             f"SQS could not be asked ({error}); retrying helps once it can: check credentials, the"
-            " region, AWS_ENDPOINT_URL_SQS, the VPC endpoint and the security group"
+            " region, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_SQS, the VPC endpoint and the security"
+            " group"
         )
         return QueueError(problem, queue, operation)
     code = error.response["Error"].get("Code", "")

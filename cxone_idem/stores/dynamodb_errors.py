@@ -232,7 +232,8 @@ def _unanswered(error: Exception, source: Source, attempts: int) -> StoreError:
         why = str(error) or "no answer in the time that is left of the invocation"
         problem = (
             f"DynamoDB could not be reached ({why}); retrying helps once it can: check the"
-            " region, AWS_ENDPOINT_URL_DYNAMODB, the VPC endpoint and the security group"
+            " region, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_DYNAMODB, the VPC endpoint and the"
+            " security group"
         )
         return source.failure(problem, outcome_unknown=True, attempts=attempts)
     mistake = isinstance(error, PROGRAMMING_ERRORS)

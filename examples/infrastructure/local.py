@@ -239,4 +239,4 @@ if __name__ == "__main__":
     for name in [one for one in os.environ if one.startswith(("AWS_ENDPOINT", "CXONE_IDEM_"))]:
         del os.environ[name]
     os.environ.update(CREDENTIALS)
-    main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else HANDLER)
+    main(Path(sys.argv[1]).resolve() if sys.argv[1:] not in ([], [""]) else HANDLER)

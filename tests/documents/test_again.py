@@ -36,7 +36,7 @@ def test_readmes_forgetting_lets_the_event_run_again() -> None:
 @pytest.mark.parametrize("has_key", [True, False], ids=["IdempotencyKey", "id"])
 def test_readmes_key_has_each_replay_do_its_events_once(*, has_key: bool) -> None:
     """Live, each replay of its own name, and a duplicate of each."""
-    (block,) = code_blocks("Replays of an archive", "shell")
+    (block,) = code_blocks("Replays of an archive", "text")
     name, _, expression = block.strip().partition("=")
     deduplicator = Deduplicator(MemoryStore(), Config.from_environ({name: expression}))
     ran: list[Any] = []

@@ -15,6 +15,8 @@ myst_heading_anchors = 3
 
 # In docstrings, `name` is a link if there is such a name, and code if not.
 default_role = "py:obj"
+# What a default is called, and not what it is made of.
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True

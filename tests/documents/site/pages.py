@@ -6,6 +6,7 @@ import inspect
 import re
 import shutil
 from collections.abc import Iterable
+from enum import EnumMeta as EnumType
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -21,8 +22,10 @@ MERMAID = ROOT / ".engines" / "mermaid" / "mermaid.min.js"
 API = {
     "cxone_idem": "The verbs, and what they return and raise.",
     "cxone_idem.aio": "The same verbs for asyncio.",
+    "cxone_idem.sns": "For events that come through SNS.",
     "cxone_idem.testing": "For the unit tests of your consumer.",
     "cxone_idem.protocol.store": "What a store of your own must do.",
+    "cxone_idem.record": "What a store keeps.",
 }
 """The modules that are for users, and what each is for."""
 
@@ -32,7 +35,10 @@ _DIRECTIVES = {
     "Errors": "autoexception",
     "Values": "autodata",
 }
-_STORE_NAMES = ("Store", "ConditionalPut", "PutResult", "Budget")
+_OF_A_STORE = {
+    "cxone_idem.protocol.store": ("Store", "ConditionalPut", "PutResult", "Budget"),
+    "cxone_idem.record": ("Record", "State", "NO_VERSION"),
+}
 _DIAGRAM = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
 _README_LINK = re.compile(r"(?<=\])\(((?:[\w.]+/)*)README\.md(#[^)\s]*)?\)")
 
@@ -89,9 +95,7 @@ def _contents(caption: str, pages: Iterable[str]) -> str:
 
 def public_names(module: str) -> list[str]:
     """Return the names of a module that are for users."""
-    if module == "cxone_idem.protocol.store":
-        return list(_STORE_NAMES)
-    return list(import_module(module).__all__)
+    return list(_OF_A_STORE.get(module) or import_module(module).__all__)
 
 
 def _api_page(module: str, purpose: str) -> str:
@@ -107,6 +111,8 @@ def _api_page(module: str, purpose: str) -> str:
             parts.append(f".. {_DIRECTIVES[kind]}:: {module}.{name}\n")
             if kind in {"Classes", "Errors"}:
                 parts[-1] += "   :members:\n   :show-inheritance:\n"
+            if isinstance(getattr(found, name), EnumType):
+                parts[-1] += "   :undoc-members:\n"
     return "\n".join(parts)
 
 

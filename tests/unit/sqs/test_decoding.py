@@ -204,7 +204,7 @@ def test_once_has_no_record() -> None:
 
 def test_the_guides_key_is_one_for_each_tenant() -> None:
     """Two tenants do not share an event's key."""
-    (line,) = code_blocks("The message behind an event", "shell")
+    (line,) = code_blocks("The message behind an event", "text")
     name, _, expression = line.strip().partition("=")
     deduplicator = Deduplicator(MemoryStore(), Config.from_environ({name: expression}))
     ran: list[Any] = []
