@@ -207,6 +207,16 @@ def test_the_demo_says_what_it_failed_to_show(
     assert not mistakes(TWICE, ONCE, RESCUED)
 
 
+def test_readmes_picture_is_one_of_the_demos(tmp_path: Path) -> None:
+    """It has the legend that the demo draws now, and the figures that README names."""
+    save({"naive": [Entry("started", "k", 1, 0.0)]}, tmp_path / "race.svg")
+    legend = (tmp_path / "race.svg").read_text("utf-8").splitlines()[1:6]
+    shown = (ROOT / "examples" / "demo" / "race.svg").read_text("utf-8")
+    assert legend == shown.splitlines()[1:6]
+    assert re.findall(r", (\d+) of them doubles", shown) == ["195", "0"]
+    assert "runs 195 of 200 events twice" in (ROOT / "README.md").read_text()
+
+
 @pytest.mark.engine
 def test_the_demo_shows_problem_and_cure() -> None:
     """Over HTTP the naive consumer doubles, the library does not, and a dead worker is replaced."""
