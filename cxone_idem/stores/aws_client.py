@@ -65,14 +65,12 @@ def new_client(service: str, config: ClientConfig, session: Any = None) -> Any:
 
 
 def _endpoint_mistake(error: ValueError) -> str:
-    endpoints = {
-        name: url
-        for name, url in os.environ.items()
-        if name.startswith(_ENDPOINT) and not url.startswith(("http://", "https://"))
-    }
+    endpoints = {name: url for name, url in os.environ.items() if name.startswith(_ENDPOINT)}
     if not endpoints:
         return f"the AWS SDK cannot use its settings ({error})"
-    named = ", ".join(f"{name} is {url!r}" for name, url in endpoints.items())
+    # One without http:// is to blame for sure; else any may be.
+    sure = {one: url for one, url in endpoints.items() if not url.startswith("http")}
+    named = ", ".join(f"{name} is {url!r}" for name, url in (sure or endpoints).items())
     return f"{named}, which is no URL ({error}): begin it with https:// or http://"
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from cxone_idem import Config, Deduplicator, Origin
 from cxone_idem.cli.output import Exit
-from cxone_idem.doctor.check import Facts
 from cxone_idem.stores.dynamodb_admin import RecordReader
 from tests.support.command import Said, run
 
@@ -143,7 +142,7 @@ def test_a_functions_settings_go_before_the_operators(
     """All of them: its processes remember the key, and its retention is that of the record."""
     do(items, "k")
     config = Config(table=items.name, remember_seconds=600, retention_seconds=7200)
-    monkeypatch.setattr("cxone_idem.cli.options.read_function", lambda *_: Facts(config=config))
+    monkeypatch.setattr("cxone_idem.cli.options.read_config", lambda *_: config)
     mine = {"CXONE_IDEM_REMEMBER_SECONDS": "1", "CXONE_IDEM_RETENTION_SECONDS": "60"}
     said = call("k", "--yes", "--function", "f", **mine, CXONE_IDEM_METRICS="mine")
     assert said.exit is Exit.OK

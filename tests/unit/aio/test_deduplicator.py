@@ -260,6 +260,8 @@ from cxone_idem.aio import AsyncDeduplicator
 from cxone_idem.testing import sqs_event_of
 
 loop = asyncio.new_event_loop()
+# A shell starts what runs in the background with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 async def handler(event):
