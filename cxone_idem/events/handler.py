@@ -99,11 +99,13 @@ def handler_mistake(
         return mistake
     try:
         # A decorator may take other arguments than what it wraps.
-        inspect.signature(function, follow_wrapped=False).bind({})
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # a builtin or a mock whose parameters are unknown
+        return ""
+    try:
+        signature.bind({})
     except TypeError as error:
         return f"it cannot be called with {argument} alone ({error})"
-    except ValueError:  # a builtin whose parameters are unknown
-        return ""
     return ""
 
 

@@ -285,7 +285,7 @@ def test_the_default_takes_no_entitys_id(event: Any, fix: str, expression: str) 
     config = Config(key=expression)
     with pytest.raises(KeyMissingError, match=fix):
         find_key(event, config.key)
-    handler = once(deduplicator=Deduplicator(MemoryStore(), config))(print)
+    handler = once(deduplicator=Deduplicator(MemoryStore(), config))(lambda event: event)
     with pytest.raises(KeyMissingError, match=fix):
         handler(event)
 

@@ -197,7 +197,8 @@ def test_the_fingerprint_sees_it_too() -> None:
 
 def test_once_has_no_record() -> None:
     """Nothing is found under that name, so nothing is taken for a key."""
-    function = once(deduplicator=Deduplicator(MemoryStore(), Config(key="sqs.messageId")))(print)
+    deduplicator = Deduplicator(MemoryStore(), Config(key="sqs.messageId"))
+    function = once(deduplicator=deduplicator)(lambda event: event)
     with pytest.raises(KeyMissingError, match="finds null"):
         function(envelope("k"))
 
