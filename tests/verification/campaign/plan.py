@@ -34,8 +34,7 @@ PATIENCE_SECONDS = 40.0
 
 The longest wait that is nobody's fault: a lease of a whole invocation (3 s), its kill margin (1 s),
 the library's margin (3 s), a cold fast clock (5 s), a spell of the table (4 s) and two rounds of
-visibility (6 s) make 22 s. On a machine that is busy with other things, once in seven campaigns,
-25 s were too few.
+visibility (6 s) make 22 s; the rest is for a machine that is busy with other things.
 """
 
 

@@ -91,7 +91,7 @@ def judge(outcome: Outcome) -> Report:
     }
     not_done = {key for key in keys - left if not _is_done(outcome, key)} - set(report.lost)
     report.unrecorded = len(not_done & excused)
-    report.held = sorted(key for key in left if _is_held_long(outcome, key))
+    report.held = sorted(key for key in left if _is_held_long(outcome, key, found))
     report.stuck = sorted((left | (not_done - excused)) - set(report.held))
     for double in trace.doubles(found):
         if double.cause:
@@ -113,12 +113,15 @@ def _is_done(outcome: Outcome, key: str) -> bool:
     return state.get("S") == "DONE"
 
 
-def _is_held_long(outcome: Outcome, key: str) -> bool:
+def _is_held_long(outcome: Outcome, key: str, found: list[Run]) -> bool:
     """Tell whether a key's lease lasts longer than any that a right clock could have stamped."""
+    began_at = max((run.started_at for run in found if run.key == key), default=0.0)
+    # Without a run of late, one that still lasts at the end of the patience is as long already.
+    is_recent = began_at > outcome.ended_at - _LONGEST_LEASE_SECONDS
     item = outcome.items.get(key, {})
     at_work = item.get("state") == {"S": "IN_PROGRESS"}
     set_forward = any(line.what == "step" and line.fields["by"] > 0 for line in outcome.lines)
-    latest = outcome.ended_at + _LONGEST_LEASE_SECONDS
+    latest = outcome.ended_at + (_LONGEST_LEASE_SECONDS if is_recent else 0)
     return at_work and set_forward and int(item["lease_until_ms"]["N"]) / 1000 > latest
 
 

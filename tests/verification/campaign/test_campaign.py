@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -260,3 +261,15 @@ def test_a_clock_that_was_set_forward_holds_a_key_and_breaks_no_promise(
     report = judge(end)
     assert report.held == held
     assert report.is_clean == bool(held)
+
+
+@pytest.mark.parametrize(("started_at", "held"), [(70, True), (95, False)])
+def test_what_is_left_of_a_long_lease_is_short_in_the_end(started_at: float, *, held: bool) -> None:
+    """It was stamped by a clock that was set, if nobody has begun its work since."""
+    step = (1, 1, "step", {"by": 100})
+    start = run(started_at, 1, started_at + 6)[0]
+    end = replace(outcome(step, start, left="event-00000/0"), ended_at=100)
+    end.items["event-00000"] = {"state": {"S": "IN_PROGRESS"}, "lease_until_ms": {"N": "105000"}}
+    assert bool(judge(end).held) is held
+    end.items["event-00000"]["lease_until_ms"] = {"N": "99000"}
+    assert judge(end).stuck == ["event-00000"]
