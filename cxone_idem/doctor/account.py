@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import botocore.session
@@ -25,13 +26,20 @@ class Account:
     def __init__(self) -> None:
         self._session = botocore.session.get_session()
         self._clients: dict[str, Any] = {}
+        self._answers: dict[str, Any] = {}
 
     def ask(self, service: str, operation: str, **parameters: Any) -> Any:
-        """Return AWS's answer, all its pages, to a method of the service's client.
+        """Return AWS's answer, all its pages, to a method of the service's client. Asks once.
 
         Raises `UnreadError`, which names the missing permission, the absent thing, or AWS's error
         message; and `ConfigError` if the SDK's settings cannot be used.
         """
+        question = json.dumps([service, operation, parameters], sort_keys=True)
+        if question not in self._answers:
+            self._answers[question] = self._ask(service, operation, parameters)
+        return self._answers[question]
+
+    def _ask(self, service: str, operation: str, parameters: dict[str, Any]) -> Any:
         if service not in self._clients:
             self._clients[service] = new_client(service, _CLIENT, self._session)
         client = self._clients[service]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cxone_idem.doctor.account import Account
 from cxone_idem.doctor.check import Facts, wrong
-from cxone_idem.doctor.policy import Entry, lets_in
+from cxone_idem.doctor.policy import Entry, all_hold, lets_in
 
 _OF_AWS = "alias/aws/"
 # "Configuring KMS permissions for AWS services" (SQS Developer Guide): who sends to an encrypted
@@ -26,8 +26,7 @@ def lets_eventbridge_use(account: Account, name: str, rule_arn: str) -> bool | N
     if key["KeyManager"] != "CUSTOMER":
         return False
     asked = account.ask("kms", "get_key_policy", KeyId=key["Arn"], PolicyName="default")
-    found = [lets_in(asked["Policy"], Entry(one, key["Arn"], rule_arn)) for one in _SENDS]
-    return False if False in found else None if None in found else True
+    return all_hold(*(lets_in(asked["Policy"], Entry(one, key["Arn"], rule_arn)) for one in _SENDS))
 
 
 def is_own(name: str | None) -> bool:

@@ -25,7 +25,7 @@ def lets_in(policy: str | None, entry: Entry) -> bool | None:
         _any([_holds(each, entry) for each in statements if each.get("Effect") == effect])
         for effect in ("Allow", "Deny")
     )
-    return _all(allowed, None if denied is None else not denied)
+    return all_hold(allowed, None if denied is None else not denied)
 
 
 def is_like(value: str, pattern: str) -> bool:
@@ -50,7 +50,7 @@ def _holds(statement: dict[str, Any], entry: Entry) -> bool | None:
         "aws:sourceaccount": entry.rule_arn.partition(":rule/")[0].rpartition(":")[2],
         "aws:securetransport": "true",
     }
-    return _all(
+    return all_hold(
         _named(statement, "Principal", lambda one: one in {_EVENTS, "*"}),
         _named(statement, "Action", lambda one: is_like(entry.action.lower(), one.lower())),
         _named(statement, "Resource", lambda one: is_like(entry.resource, one)),
@@ -92,7 +92,8 @@ _FITS: dict[str, Callable[[str, str], bool]] = {
 }
 
 
-def _all(*facts: bool | None) -> bool | None:
+def all_hold(*facts: bool | None) -> bool | None:
+    """Return whether all facts hold; None if that depends on one that is not known."""
     return False if False in facts else None if None in facts else True
 
 

@@ -29,9 +29,7 @@ def read_queue(account: Account, name: str, config: Config | UnreadError) -> Fac
         no_dead_letters=gone or not letters_arn,
         alarms=fact(lambda: alarms_on_letters(account, "" if gone else letters_arn)),
         kept_seconds=unread or sum(int(each.get(_KEPT, 0)) for each in (attributes, letters)),
-        letters_seconds=(unread or int(letters.get(_KEPT, 0)))
-        if letters_arn and not gone
-        else None,
+        letters_seconds=None if gone or not letters_arn else unread or int(letters.get(_KEPT, 0)),
         functions=fact(lambda: _functions(account, attributes["QueueArn"])),
         config=config,
     )
@@ -89,19 +87,16 @@ def runs(mapping: Facts) -> bool:
 
 def maximum_concurrency(mapping: Facts) -> int:
     """Return how many invocations at a time a mapping asks for; 0 is no limit."""
-    return (
-        0
-        if not runs(mapping)
-        else int((mapping.ScalingConfig or {}).get("MaximumConcurrency") or 0)
-    )
+    limits = mapping.ScalingConfig if runs(mapping) else None
+    return int((limits or {}).get("MaximumConcurrency") or 0)
 
 
-# "Creating and configuring an SQS event source mapping": maxReceiveCount is at least 5, so that
-# throttled or briefly failing messages do not end in the dead-letter queue.
 _THROTTLED = (
     "Lambda throttles the rest: each throttled batch counts as a receive, and good messages"
     " become dead letters"
 )
+# "Creating and configuring an SQS event source mapping": maxReceiveCount is at least 5, so that
+# throttled or briefly failing messages do not end in the dead-letter queue.
 _QUEUE_CHECKS = (
     wrong(
         "dead-letter-queue",
@@ -140,7 +135,7 @@ _QUEUE_CHECKS = (
         "consumers",
         lambda queue: ", " in queue.functions,
         "functions that take messages from it: {functions}",
-        "each message goes to one of them alone, by chance: none of them gets all events",
+        "each message goes to one of them alone, at random: none of them gets all events",
         "give each function a queue of its own, with a target of the rule for each",
     ),
     LETTERS_ALARM_CHECK,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -198,6 +199,25 @@ def test_a_healthy_pipeline_has_no_finding(cloud: Cloud, doctor: Callable[..., S
         assert (faults(other), len(other.data)) == ([], whole)
     alone = doctor(pipeline, "--table", pipeline.name)
     assert {finding["subject"] for finding in alone.data} == {f"table {pipeline.name}"}
+
+
+def test_nothing_is_asked_twice(pipeline: Pipeline, doctor: Callable[..., Said]) -> None:
+    """However often the walk comes by a part, AWS is asked about it once."""
+    _key_open(pipeline)
+    asked: list[str] = []
+
+    def note(model: Any, params: dict[str, Any], **_: object) -> None:
+        asked.append(f"{model.name} {params['query_string']} {params['body']!r} {params['url']}")
+
+    events = one_session().get_component("event_emitter")
+    events.register("before-call.*", note)
+    try:
+        said = doctor(pipeline, "--function", pipeline.name, "--queue", pipeline.queue_arn)
+    finally:
+        events.unregister("before-call.*", note)
+    assert faults(said) == []
+    assert len(asked) > 20
+    assert [each for each, times in Counter(asked).items() if times > 1] == []
 
 
 def _long_retention(pipeline: Pipeline) -> None:
