@@ -9,17 +9,18 @@ from typing import Any
 
 from cxone_idem.errors import KeyMissingError
 from cxone_idem.events.canonical import exact_number
+from cxone_idem.events.handler import name_of
 from cxone_idem.text import json_kind_of, kind_of
 
 
 def parse_envelope(
-    body: Any, parse_float: Callable[[str], Any] | None = None, decoder: str = ""
+    body: Any, parse_float: Callable[[str], Any] | None = None, decode: Any = None
 ) -> dict[str, Any]:
     """Return the event in an SQS message's body; raise `KeyMissingError` if there is none.
 
-    `decoder` names the function that made the body, if one did.
+    `decode` is the function that made the body, if one did.
     """
-    fix = "fix decode, or the sender" if decoder else "send an EventBridge event"
+    fix = "fix decode, or the sender" if decode else "send an EventBridge event"
     try:
         envelope = json.loads(body, parse_float=parse_float)
         found = json_kind_of(envelope)
@@ -28,11 +29,11 @@ def parse_envelope(
     except (ValueError, RecursionError) as error:
         # A ValueError's text gives the position and never the payload.
         envelope, found = None, f"a text that is not JSON ({error})"
-        fix = fix if decoder else "send JSON, or pass a decode= that undoes what encodes it"
+        fix = fix if decode else "send JSON, or pass a decode= that undoes what encodes it"
     if isinstance(envelope, dict):
         return envelope
-    reason = f"{decoder} returned {found}" if decoder else f"its body is {found}"
-    if body is None and not decoder:
+    reason = f"decode {name_of(decode)} returned {found}" if decode else f"its body is {found}"
+    if body is None and not decode:
         reason = "the record has no body"
     message = (
         f"the event has no key, as {reason}, expected a JSON object; retrying does not help: {fix}"
@@ -40,11 +41,11 @@ def parse_envelope(
     raise KeyMissingError(message)
 
 
-def parse_twice(body: Any, decoder: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+def parse_twice(body: Any, decode: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the event as a handler gets it, and with every digit of its numbers.
 
     Keys and fingerprints are found in the second. Both are one object if no number differs.
-    `decoder` is as for `parse_envelope`.
+    `decode` is as for `parse_envelope`.
     """
     differs = False
 
@@ -54,7 +55,7 @@ def parse_twice(body: Any, decoder: str = "") -> tuple[dict[str, Any], dict[str,
         differs |= exact != float(text) or not isinstance(exact, float)
         return exact
 
-    exactly = parse_envelope(body, number, decoder)
+    exactly = parse_envelope(body, number, decode)
     return parse_envelope(body) if differs else exactly, exactly
 
 

@@ -57,7 +57,7 @@ _checked: WeakSet[Callable[[Any], object]] = WeakSet()
 class EventHandler:
     """A `process_event` that was checked: calling it with an event does the work of the event.
 
-    `decode` makes the event of a message; without one, the body is the event.
+    `decode`, checked before, makes the event of a message; without one, the body is the event.
     """
 
     def __init__(self, process_event: Callable[[Any], object], decode: Any = None) -> None:
@@ -67,7 +67,7 @@ class EventHandler:
         elif process_event not in _checked:
             check_handler(process_event)
             _checked.add(process_event)
-        self.decode = checked_decode(decode)
+        self.decode = decode
         self.name = name_of(process_event)
         self._process_event = process_event
 

@@ -95,7 +95,7 @@ class BatchProcessor:
         workers = (
             self._claims.config.max_workers if max_workers is None else checked_workers(max_workers)
         )
-        handler = EventHandler(process_event, decode or self._decode)
+        handler = EventHandler(process_event, checked_decode(decode) or self._decode)
         return _without_frames(self._settle(event, handler, invocation, workers))
 
     def _settle(

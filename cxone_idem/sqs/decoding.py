@@ -31,7 +31,7 @@ def read_event(record: Mapping[str, Any], decode: Decode | None) -> tuple[dict[s
     if isinstance(decoded, Mapping):
         event = dict(decoded)
         return event, event
-    return parse_twice(decoded, f"decode {name_of(decode)}")
+    return parse_twice(decoded, decode)
 
 
 def find_ids(event: Any, record: Mapping[str, Any], config: Config) -> tuple[str, str | None]:
