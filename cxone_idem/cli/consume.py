@@ -59,10 +59,10 @@ def consume(queue: str, handler: str, decode: Decode | None, batch_size: int, po
     logging.getLogger("botocore").setLevel(logging.WARNING)
     process_event = imported(handler, "--handler")
     _stop_on_signals(service)  # whatever that module has set
-    mention_no_namespace()
     # The consumer changes visibility on its own queue; done twice, it would be done for nothing.
     environ = {**os.environ, variable("align_visibility"): "false"}
     deduplicator = Deduplicator.from_environ(environ, decode=decode)
+    mention_no_namespace(deduplicator.config)
     served = ServedQueue.of(queue, batch_size, pollers)
     consumer = Consumer(deduplicator, served, process_event)
     consumer.service = service

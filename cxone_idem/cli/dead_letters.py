@@ -44,7 +44,7 @@ def dead_letters(
     Nothing is lost at any point. Settings and --decode must be the consumer's.
     """
     config = Config.from_environ()
-    mention_no_namespace()
+    mention_no_namespace(config)
     # A person waits, so a busy queue may take a few seconds.
     client = create_sqs_client(attempts=3, answer_seconds=10)
     opened = open_queue(client, queue)

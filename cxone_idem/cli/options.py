@@ -63,12 +63,9 @@ def on_records(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def mention_no_namespace() -> None:
+def mention_no_namespace(config: Config) -> None:
     """Say that keys are looked for as they are, unless somebody has said that they shall be."""
-    if (
-        not os.environ.get(variable("namespace"), "").strip()
-        and not Config.from_environ().namespace
-    ):
+    if not (config.namespace or os.environ.get(variable("namespace"), "").strip()):
         hint = "no namespace is set, and a Lambda function's keys have its name before them"
         print_status(f"{hint}: set {variable('namespace')} to it, or to {NO_NAMESPACE!r}")
 

@@ -130,7 +130,7 @@ def _load(key: str) -> tuple[Record, int]:
     record, date_seconds = RecordReader(config).get(name)
     if record is None:
         print_status(f"no record at {quoted(name)} in table {config.table!r}")
-        mention_no_namespace()
+        mention_no_namespace(config)
         raise click.exceptions.Exit(Exit.NOT_FOUND)
     return record, int((time.time() if date_seconds is None else date_seconds) * 1000)
 
